@@ -1,0 +1,60 @@
+package affinity
+
+import "github.com/limpet-proxy/limpet/sessions"
+
+// Defaults of Config.
+const (
+	DefaultHeader     = "X-Session-Id"
+	DefaultCookieName = "limpet-session"
+	DefaultCookiePath = "/"
+	DefaultSSEPath    = "/sse"
+)
+
+// Config says how a function's session ID travels: the key functions[].affinity.
+type Config struct {
+	Type    sessions.Affinity `yaml:"type"`
+	Header  string            `yaml:"header"` // HEADER_FIELD: the header's name, by Function Compute's rules
+	Cookie  CookieConfig      `yaml:"cookie"` // GENERATED_COOKIE
+	SSEPath string            `yaml:"sse_path"`
+}
+
+// CookieConfig is the key functions[].affinity.cookie.
+type CookieConfig struct {
+	Name     string   `yaml:"name"`
+	Secure   Secure   `yaml:"secure"`
+	SameSite SameSite `yaml:"same_site"`
+	Path     string   `yaml:"path"`
+	KeysFile string   `yaml:"keys_file"` // signing keys, one per line; "": the store's shared secret
+}
+
+// Secure says when the cookie carries the Secure attribute.
+type Secure string
+
+// The values of Secure.
+const (
+	SecureAuto   Secure = "auto" // when the client came over TLS, also by a trusted X-Forwarded-Proto
+	SecureAlways Secure = "always"
+	SecureNever  Secure = "never"
+)
+
+// SameSite is the cookie's SameSite attribute (RFC 6265bis).
+type SameSite string
+
+// The values of SameSite. SameSiteNone needs Secure.
+const (
+	SameSiteLax    SameSite = "lax"
+	SameSiteStrict SameSite = "strict"
+	SameSiteNone   SameSite = "none"
+)
+
+// DefaultConfig returns the configuration of a function that says nothing about affinity.
+func DefaultConfig() Config {
+	return Config{
+		Type:   sessions.AffinityHeader,
+		Header: DefaultHeader,
+		Cookie: CookieConfig{
+			Name: DefaultCookieName, Secure: SecureAuto, SameSite: SameSiteLax, Path: DefaultCookiePath,
+		},
+		SSEPath: DefaultSSEPath,
+	}
+}

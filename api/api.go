@@ -1,0 +1,2 @@
+// Package api serves the admin plane; it holds no state.
+package api

@@ -1,0 +1,2 @@
+// Package configs loads the packages' own Config structs, strictly, from one YAML file.
+package configs

@@ -1,0 +1,2 @@
+// Package redisstore keeps the session table on Redis: standalone, Sentinel or Cluster.
+package redisstore

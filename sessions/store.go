@@ -1,0 +1,228 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// The conditions that a Store answers with. Each is wrapped, never replaced: test with errors.Is.
+var (
+	// ErrExists means that an Active session has the key.
+	ErrExists = errors.New("session exists already")
+	// ErrNotFound means that no Active session has the key.
+	ErrNotFound = errors.New("no such active session")
+	// ErrFull means that no candidate has a free session slot.
+	ErrFull = errors.New("no instance has a free session slot")
+	// ErrIDReuse means that the ID's session has expired and forbids that the ID is used again.
+	ErrIDReuse = errors.New("session has ended and its ID may not be used again")
+	// ErrMoved means that the caller's copy of a session is out of date: its epoch is not the record's.
+	ErrMoved = errors.New("session has moved")
+	// ErrAlive means that the home may not be declared lost: some replica saw it healthy a moment ago.
+	ErrAlive = errors.New("session's home is alive")
+	// ErrUnavailable means that the store cannot answer. Whether a write took place is unknown.
+	ErrUnavailable = errors.New("session store unavailable")
+	// ErrCorrupt means that stored data fails its checksum or cannot be decoded.
+	ErrCorrupt = errors.New("session store corrupt")
+)
+
+// Mode says what a Pin does with an ID that has, or has not, an Active session.
+type Mode uint8
+
+const (
+	// GetOrCreate returns the Active session or makes one.
+	GetOrCreate Mode = iota
+	// Create makes a session; ErrExists if one is Active.
+	Create
+	// Existing returns the Active session; ErrNotFound if there is none.
+	Existing
+)
+
+// Placement is where a session may go.
+type Placement struct {
+	// Candidates are instances that the caller knows to be healthy and not draining, in random order: of those
+	// equally loaded the store takes the first. All are of one Version.
+	Candidates []Home
+	// PerInstance is how many sessions an instance holds at most; at least 1.
+	PerInstance int
+	// Isolation makes a pin mark the instance used: it takes no other session in its life.
+	Isolation bool
+}
+
+// PinRequest asks for the session of a key.
+type PinRequest struct {
+	Key
+	Mode Mode
+	Settings
+	Affinity Affinity
+	Origin   Origin
+	Placement
+}
+
+// RehomeRequest asks to move a session whose home is lost.
+type RehomeRequest struct {
+	Session Session // as the caller knows it; its epoch is compared
+	Reason  string  // one of the Reason constants
+	// Refused says that the home's dial was refused, which proves that its program is dead whatever other
+	// replicas saw.
+	Refused bool
+	// AliveWithin is how recent another replica's sight of the healthy home must be to forbid the move.
+	AliveWithin time.Duration
+	Placement
+}
+
+// Pins change which session has a key and where its home is. Every operation is atomic, linearizable per key and
+// idempotent: repeated by a client that lost the answer, it gives the same result. Capacity (PerInstance) and
+// isolation hold under any race. All may return ErrUnavailable.
+type Pins interface {
+	// Pin returns the Active session of the key, or makes one on the least loaded candidate with room. A record
+	// whose deadline has passed counts as ended. created says whether this call made it. The store refuses
+	// candidates that its registry says are used, gone, or of an older incarnation than the registry's.
+	//
+	// ErrExists, ErrNotFound by Mode; ErrFull when no candidate has room or none was given; ErrIDReuse.
+	Pin(ctx context.Context, r PinRequest) (s Session, created bool, err error)
+	// Rehome moves the session to another instance than its home and raises the epoch by one. The home's slot is
+	// given back. The same place with a greater incarnation is another instance.
+	//
+	// ErrMoved with the current session when the epoch differs: another replica was faster, or the ID has a new
+	// session. ErrAlive when the registry has the home, of the same incarnation, not gone and not lost, healthy
+	// within AliveWithin, and Refused is false. ErrNotFound, ErrFull.
+	Rehome(ctx context.Context, r RehomeRequest) (Session, error)
+	// End ends the session if its epoch is still the record's, and gives its slot back at once. With keep the
+	// record stays listed as Ended for its retention, and blocks its ID if the settings say so; without, every
+	// trace is removed. It returns the session as it ended. ErrNotFound, ErrMoved.
+	End(ctx context.Context, s Session, keep bool) (Session, error)
+}
+
+// Touch reports that a session was in use Age ago.
+type Touch struct {
+	Key
+	Epoch     uint64
+	Age       time.Duration
+	Delivered bool // the Event of this epoch reached client and instance
+}
+
+// Life keeps deadlines.
+type Life interface {
+	// Touch postpones the idle deadlines of Active sessions by their own settings and the store's clock. It is
+	// monotonic: an older touch changes nothing, none revives an ended session, and one with another epoch is
+	// ignored. It never fails for a single touch. ErrUnavailable.
+	Touch(ctx context.Context, touches []Touch) error
+	// Sweep ends the function's sessions whose deadline has passed (kept as Ended, with the deadline as EndedAt),
+	// forgets ended ones whose retention is over, and returns how many it ended. Correctness never waits for it:
+	// every operation treats a passed deadline as the end. ErrUnavailable.
+	Sweep(ctx context.Context, function string) (ended int, err error)
+}
+
+// Query selects sessions of one function for a listing.
+type Query struct {
+	Function  string
+	Qualifier string // required in this version of the interface
+	State     State  // Active or Ended
+	After     string // Cursor of the last page, or "" for the first
+	Limit     int    // page size, at least 1
+}
+
+// Page is one page of a listing, by creation time, then ID.
+type Page struct {
+	Sessions []Session
+	Cursor   string // "" on the last page
+}
+
+// Records read sessions without changing them.
+type Records interface {
+	// Get returns the Active session of the key. ErrNotFound.
+	Get(ctx context.Context, k Key) (Session, error)
+	// List returns a page at a cost that depends on its size only. An Active session whose deadline passed a
+	// moment ago may be listed as Active until the next sweep, within 2 s. An ill-formed cursor lists from the
+	// start.
+	List(ctx context.Context, q Query) (Page, error)
+}
+
+// Health is what a replica says of an instance.
+type Health uint8
+
+const (
+	// HealthUnknown: not probed yet, failing but not past its failures, or the replica suspects itself.
+	HealthUnknown Health = iota
+	// HealthUp: the last probe succeeded.
+	HealthUp
+	// HealthLost: failing past its failures.
+	HealthLost
+	// HealthGone: its source no longer lists it.
+	HealthGone
+)
+
+// InstanceReport is one replica's view of one instance.
+type InstanceReport struct {
+	ID     string
+	URL    string
+	Start  string // the probe's start nonce (Limpet-Instance-Start); "" when the instance gives none
+	Health Health
+}
+
+// Report is one replica's view of one pool.
+type Report struct {
+	Function, Version string
+	// AliveWithin is how recent another replica's HealthUp must be to overrule this one's HealthLost.
+	AliveWithin time.Duration
+	// LossGrace is 0 where sessions are re-homed on loss. Otherwise sessions wait this long for their home: an
+	// instance lost for less returns as the same incarnation.
+	LossGrace time.Duration
+	Instances []InstanceReport
+}
+
+// InstanceRecord is what replicas share about an instance.
+type InstanceRecord struct {
+	Home
+	URL         string
+	CreatedAt   time.Time // of this incarnation
+	LastHealthy time.Time // zero if never; monotonic
+	LostAt      time.Time // zero unless lost
+	GoneAt      time.Time // zero unless gone
+	Used        bool      // isolation: it has had its session
+	Sessions    int       // Active sessions pinned to this incarnation
+}
+
+// Registry is what replicas share about instances; Pin and Rehome obey it.
+//
+// The rules of Report, for each instance, in the store's clock:
+//   - Without a record: one is made with a new incarnation (the clock in µs, greater than any before).
+//   - HealthUp sets LastHealthy. If Start is set and differs from the record's Start and from the Start before
+//     that (a late report of a replica that probed before the restart), the program was replaced: new
+//     incarnation. A Start learned for a record that had none, and an empty Start, change nothing.
+//   - HealthUp of a lost record: the same non-empty Start proves that the state is still there, so the
+//     incarnation stays, unless LossGrace > 0 has passed since LostAt; without such proof a new incarnation
+//     begins if LossGrace has passed (at once when it is 0). Lost is cleared.
+//   - HealthUp of a gone record: new incarnation, gone cleared.
+//   - HealthLost sets LostAt, once, if no replica saw the instance healthy within AliveWithin.
+//   - HealthGone sets GoneAt, once.
+//   - A new incarnation clears used, lost and gone and starts with no sessions; sessions of the one before keep
+//     counting against the one before.
+type Registry interface {
+	// Report stores the view and returns the record of each reported instance, in the order given, after the
+	// rules were applied. Idempotent. ErrUnavailable.
+	Report(ctx context.Context, r Report) ([]InstanceRecord, error)
+	// Instances returns all records of the function, gone ones too, for DefaultRetention. ErrUnavailable.
+	Instances(ctx context.Context, function string) ([]InstanceRecord, error)
+}
+
+// Shared is what replicas of one deployment have in common.
+type Shared interface {
+	// Secret returns 32 random bytes, made at the first call with this name by any replica and the same ever
+	// after, for as long as the store keeps its data. ErrUnavailable.
+	Secret(ctx context.Context, name string) ([]byte, error)
+	// Ping says whether the store answers. ErrUnavailable.
+	Ping(ctx context.Context) error
+	// Close flushes and releases what the store holds. Operations under way may fail.
+	Close() error
+}
+
+// Store keeps sessions. It is safe for concurrent use. storetest is its conformance suite.
+type Store interface {
+	Pins
+	Life
+	Records
+	Registry
+	Shared
+}
