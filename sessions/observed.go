@@ -1,0 +1,63 @@
+package sessions
+
+import (
+	"context"
+	"time"
+)
+
+// Observed is a Store whose operations are reported as they end: op in lower case, how long it took, and its error.
+// Ping and Close are not reported.
+type Observed struct {
+	Store
+	Hook func(op string, took time.Duration, err error)
+}
+
+func (o Observed) done(op string, start time.Time, err *error) { o.Hook(op, time.Since(start), *err) }
+
+// Pin is Store.Pin, observed.
+func (o Observed) Pin(ctx context.Context, r PinRequest) (s Session, created bool, err error) {
+	defer o.done("pin", time.Now(), &err)
+	return o.Store.Pin(ctx, r)
+}
+
+// Rehome is Store.Rehome, observed.
+func (o Observed) Rehome(ctx context.Context, r RehomeRequest) (s Session, err error) {
+	defer o.done("rehome", time.Now(), &err)
+	return o.Store.Rehome(ctx, r)
+}
+
+// End is Store.End, observed.
+func (o Observed) End(ctx context.Context, s Session, keep bool) (ended Session, err error) {
+	defer o.done("end", time.Now(), &err)
+	return o.Store.End(ctx, s, keep)
+}
+
+// Touch is Store.Touch, observed.
+func (o Observed) Touch(ctx context.Context, touches []Touch) (err error) {
+	defer o.done("touch", time.Now(), &err)
+	return o.Store.Touch(ctx, touches)
+}
+
+// Sweep is Store.Sweep, observed.
+func (o Observed) Sweep(ctx context.Context, function string) (ended int, err error) {
+	defer o.done("sweep", time.Now(), &err)
+	return o.Store.Sweep(ctx, function)
+}
+
+// Get is Store.Get, observed.
+func (o Observed) Get(ctx context.Context, k Key) (s Session, err error) {
+	defer o.done("get", time.Now(), &err)
+	return o.Store.Get(ctx, k)
+}
+
+// List is Store.List, observed.
+func (o Observed) List(ctx context.Context, q Query) (p Page, err error) {
+	defer o.done("list", time.Now(), &err)
+	return o.Store.List(ctx, q)
+}
+
+// Report is Store.Report, observed.
+func (o Observed) Report(ctx context.Context, r Report) (records []InstanceRecord, err error) {
+	defer o.done("report", time.Now(), &err)
+	return o.Store.Report(ctx, r)
+}

@@ -1,0 +1,375 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// What the table itself answers, beside the store's conditions.
+var (
+	// ErrNoInstance means that no healthy instance is known that could take a new session.
+	ErrNoInstance = errors.New("no healthy instance")
+	// ErrHomeUnavailable means that the session's home cannot be reached and may not, or not yet, be given up.
+	ErrHomeUnavailable = errors.New("the session's home is unavailable")
+)
+
+const (
+	// DefaultCacheLife is how long an entry routes before the store is asked again. It bounds how long a replica
+	// may route a session that another one ended or moved.
+	DefaultCacheLife = time.Second
+	// loadTimeout bounds a flight. It is the flight's own: a caller that hangs up fails no other.
+	loadTimeout = 3 * time.Second
+	// fullPool is the pool size up to which a pin is offered every candidate; from a larger one it is offered a
+	// sample first, which is nearly as even and cheaper.
+	fullPool = 64
+	// candidateSample is how many candidates of a larger pool a pin is offered first.
+	candidateSample = 16
+	// maxRefills bounds how often a flight asks again because of drops in its shard.
+	maxRefills = 3
+)
+
+// Rules are what the configuration says of one function's sessions.
+type Rules struct {
+	Function, Qualifier string
+	Config
+	Affinity  Affinity
+	OnLoss    LossPolicy
+	LossGrace time.Duration // LossFail: how long the home may stay away before the session ends
+	Wait      time.Duration // how long a new session may wait for a slot
+	// AliveWithin is how recent another replica's sight of a healthy home must be to forbid a re-home.
+	AliveWithin time.Duration
+}
+
+// settings are the settings of a session that names none of its own.
+func (r Rules) settings() Settings {
+	return Settings{TTL: r.TTL, IdleTimeout: r.IdleTimeout, DisableIDReuse: r.DisableIDReuse}
+}
+
+// Tier is where a look-up was answered.
+type Tier string
+
+// The tiers of a look-up.
+const (
+	TierCache Tier = "cache" // by the LRU
+	TierStore Tier = "store" // by the store
+	TierStale Tier = "stale" // by the LRU, past its life, because the store does not answer
+)
+
+// Observer is told of each look-up: where it was answered and with which error, nil for a session. It runs on the
+// request's path and must not block.
+type Observer func(tier Tier, created bool, err error)
+
+// Table finds the session of a request, and makes it on demand. It is one function's view of a Cache and a store,
+// immutable, so that a reload replaces it. It is safe for concurrent use.
+type Table struct {
+	rules   Rules
+	cache   *Cache
+	store   Pins
+	pool    Pool
+	queue   *Queue
+	flights *singleflight.Group
+	observe Observer
+}
+
+// TableConfig is what a table is made of. Queue may be nil where Rules.Wait is 0, Observe may be nil.
+type TableConfig struct {
+	Rules   Rules
+	Cache   *Cache
+	Store   Pins
+	Pool    Pool
+	Queue   *Queue // of this function, kept across reloads
+	Observe Observer
+}
+
+// NewTable returns a table.
+func NewTable(cfg TableConfig) *Table {
+	if cfg.Observe == nil {
+		cfg.Observe = func(Tier, bool, error) {}
+	}
+	if cfg.Queue == nil {
+		cfg.Queue = NewQueue()
+	}
+	return &Table{
+		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
+		flights: &singleflight.Group{}, observe: cfg.Observe,
+	}
+}
+
+// Rules returns what the table was made with.
+func (t *Table) Rules() Rules { return t.rules }
+
+// Use finds the session of id, or makes it, and takes hold of it; the caller releases the use. A session whose home
+// is lost is moved or ended first, as the rules say. It waits at most Rules.Wait for a free slot.
+//
+// Errors: ErrFull, ErrNoInstance, ErrIDReuse, ErrHomeUnavailable, ErrUnavailable, and ctx's own.
+func (t *Table) Use(ctx context.Context, id string) (Use, error) {
+	key := Key{t.rules.Function, t.rules.Qualifier, id}
+	u := Use{table: t}
+	if t.cache.hit(key, time.Now(), &u) {
+		t.observe(TierCache, false, nil)
+	} else if err := t.load(ctx, key, &u); err != nil {
+		return Use{}, err
+	}
+	state, since := t.pool.State(u.s.Home)
+	if state == HomeUp {
+		return u, nil
+	}
+	if err := t.settle(ctx, &u, state, since); err != nil {
+		u.Release()
+		return Use{}, err
+	}
+	return u, nil
+}
+
+// load asks the store for the session of key, and makes it if need be.
+func (t *Table) load(ctx context.Context, key Key, u *Use) error {
+	err := t.pin(ctx, key, u)
+	if t.rules.Wait > 0 && (errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance)) {
+		err = t.wait(ctx, key, u)
+	}
+	if errors.Is(err, ErrUnavailable) && t.cache.stale(key, time.Now(), u) {
+		t.observe(TierStale, false, nil)
+		return nil
+	}
+	return err
+}
+
+// pin is one flight of Store.Pin for key. Whoever arrives meanwhile shares it.
+func (t *Table) pin(ctx context.Context, key Key, u *Use) error {
+	flight := func(ctx context.Context) (*entry, error) {
+		e, created, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
+			if t.queue.Waiting() > 0 {
+				// Others wait for a slot: a newcomer may find its session but not overtake them with a new one.
+				return t.pinOn(ctx, key, nil)
+			}
+			return t.pinNew(ctx, key)
+		})
+		t.observe(TierStore, created, err)
+		return e, err
+	}
+	return t.fly(ctx, "pin", key, u, flight)
+}
+
+// pinNew offers the store the pool's candidates: of a large pool a sample first.
+func (t *Table) pinNew(ctx context.Context, key Key) (Session, bool, error) {
+	candidates := t.pool.Candidates(0)
+	if len(candidates) > fullPool {
+		s, created, err := t.pinOn(ctx, key, candidates[:candidateSample])
+		if !errors.Is(err, ErrFull) {
+			return s, created, err
+		}
+	}
+	s, created, err := t.pinOn(ctx, key, candidates)
+	if errors.Is(err, ErrFull) && len(candidates) == 0 {
+		err = ErrNoInstance
+	}
+	return s, created, err
+}
+
+func (t *Table) pinOn(ctx context.Context, key Key, candidates []Home) (Session, bool, error) {
+	return t.store.Pin(ctx, PinRequest{
+		Key: key, Mode: GetOrCreate, Settings: t.rules.settings(), Affinity: t.rules.Affinity,
+		Origin: OriginRequest, Placement: t.placement(candidates),
+	})
+}
+
+func (t *Table) placement(candidates []Home) Placement {
+	return Placement{Candidates: candidates, PerInstance: t.rules.PerInstance, Isolation: t.rules.Isolation}
+}
+
+// fetch asks the store and remembers what it answers.
+func (t *Table) fetch(ctx context.Context, key Key, ask func(context.Context) (Session, bool, error)) (*entry, bool, error) {
+	owner := false
+	for n := 0; ; n++ {
+		a := answer{gen: t.cache.generation(key), asked: time.Now()}
+		s, made, err := ask(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		owner = owner || made
+		a.s, a.owner = s, owner
+		if e := t.cache.fill(a); e != nil {
+			return e, owner, nil
+		}
+		if n == maxRefills {
+			return detached(a), owner, nil
+		}
+	}
+}
+
+// fly joins or starts the flight of this kind for key and takes hold of the entry that it brings.
+func (t *Table) fly(ctx context.Context, kind string, key Key, u *Use, flight func(context.Context) (*entry, error)) error {
+	done := t.flights.DoChan(kind+"\x00"+key.ID, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		defer cancel()
+		e, err := flight(ctx)
+		if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: no answer within %v", ErrUnavailable, loadTimeout)
+		}
+		return e, err
+	})
+	select {
+	case r := <-done:
+		if r.Err != nil {
+			return r.Err
+		}
+		t.cache.take(r.Val.(*entry), key, u)
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// settle decides what becomes of a use whose home this replica does not simply route to.
+func (t *Table) settle(ctx context.Context, u *Use, state HomeState, since time.Time) error {
+	switch {
+	case state == HomeSuspect:
+		return ErrHomeUnavailable
+	case state == HomeReplaced && t.rules.OnLoss == LossFail:
+		return t.renew(ctx, u)
+	case t.rules.OnLoss == LossFail:
+		if state == HomeUnknown || time.Since(since) < t.rules.LossGrace {
+			return ErrHomeUnavailable
+		}
+		return t.renew(ctx, u)
+	}
+	err := t.rehome(ctx, u, RehomeRequest{Reason: reason(state)})
+	if errors.Is(err, ErrAlive) && state == HomeLost {
+		return nil // another replica reaches it: let the dial decide
+	}
+	if errors.Is(err, ErrAlive) {
+		return ErrHomeUnavailable
+	}
+	return err
+}
+
+func reason(state HomeState) string {
+	switch state {
+	case HomeReplaced:
+		return ReasonRestarted
+	case HomeUnknown:
+		return ReasonGone
+	default:
+		return ReasonLost
+	}
+}
+
+// Rehome moves the session to another instance because the dial of its home was refused, and makes u a use of what
+// it is now; when another exchange or replica has moved it already, that is what u becomes. With LossFail it moves
+// nothing. On an error u is as it was.
+//
+// Errors: ErrHomeUnavailable, ErrFull, ErrNoInstance, ErrNotFound (it ended meanwhile), ErrUnavailable, ctx's own.
+func (u *Use) Rehome(ctx context.Context) error {
+	if u.table.rules.OnLoss == LossFail {
+		return ErrHomeUnavailable
+	}
+	return u.table.rehome(ctx, u, RehomeRequest{Reason: ReasonLost, Refused: true})
+}
+
+// rehome is one flight of Store.Rehome for the use's session.
+func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
+	key := u.s.Key
+	r.Session, r.AliveWithin = *u.s, t.rules.AliveWithin
+	var next Use
+	err := t.fly(ctx, "rehome", key, &next, func(ctx context.Context) (*entry, error) {
+		e, _, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
+			return t.move(ctx, r)
+		})
+		return e, err
+	})
+	if err != nil {
+		return err
+	}
+	next.table = t
+	u.Release()
+	*u = next
+	return nil
+}
+
+// move asks the store to move the session. moved says whether this call did.
+func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved bool, err error) {
+	r.Placement = t.placement(t.pool.Candidates(0))
+	s, err = t.store.Rehome(ctx, r)
+	switch {
+	case err == nil:
+		return s, true, nil
+	case errors.Is(err, ErrMoved):
+		return s, false, nil // another replica was faster
+	case errors.Is(err, ErrFull) && len(r.Candidates) == 0:
+		return s, false, ErrNoInstance
+	default:
+		return s, false, err
+	}
+}
+
+// renew ends the use's session, whose home will not come back, and makes u a use of a new one.
+func (t *Table) renew(ctx context.Context, u *Use) error {
+	old := *u.s
+	if _, err := t.End(ctx, old, true); err != nil && !errors.Is(err, ErrMoved) && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	u.Release()
+	next := Use{table: t}
+	if err := t.load(ctx, old.Key, &next); err != nil {
+		return err
+	}
+	*u = next
+	if state, _ := t.pool.State(u.s.Home); state != HomeUp {
+		return ErrHomeUnavailable
+	}
+	return nil
+}
+
+// End ends the session if it still is the one given, and forgets it here. See Pins.End.
+func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) {
+	ended, err := t.store.End(ctx, s, keep)
+	t.cache.drop(s.Key) // also when it failed: what is cached is in doubt
+	if err == nil {
+		t.queue.Wake()
+	}
+	return ended, err
+}
+
+// wait queues for a free slot, first come first served: only the head of the queue asks the store, when the pool
+// changes, when a session ends here, and otherwise with jitter, so that replicas do not ask in step.
+func (t *Table) wait(ctx context.Context, key Key, u *Use) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, t.rules.Wait, ErrFull)
+	defer cancel()
+	ticket, ok := t.queue.join()
+	if !ok {
+		return fmt.Errorf("%w, and %d wait already", ErrFull, maxWaiting)
+	}
+	defer ticket.leave()
+	if err := ticket.turn(ctx); err != nil {
+		return err
+	}
+	for {
+		changed, freed := t.pool.Changed(), t.queue.freed()
+		err := t.fly(ctx, "wait", key, u, func(ctx context.Context) (*entry, error) {
+			e, created, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
+				return t.pinNew(ctx, key)
+			})
+			t.observe(TierStore, created, err)
+			return e, err
+		})
+		if !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoInstance) {
+			return err
+		}
+		retry := time.NewTimer(retryBase + rand.N(retryJitter))
+		select {
+		case <-changed:
+		case <-freed:
+		case <-retry.C:
+		case <-ctx.Done():
+		}
+		retry.Stop()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}

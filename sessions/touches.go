@@ -1,0 +1,133 @@
+package sessions
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// touchBatch is how many touches go to the store in one call.
+	touchBatch = 500
+	// touchTimeout bounds one call, so that a store that hangs delays no other batch for longer.
+	touchTimeout = 2 * time.Second
+)
+
+// Run writes touches until ctx is done: once a second, or sooner for sessions with a short idle timeout. A session
+// with a Use that is not released is touched each time, so that long work is never reaped. What the store does not
+// take is kept and tried again. Call Flush afterwards, when the last request is done.
+func (c *Cache) Run(ctx context.Context, store Life, failed func(error)) {
+	for {
+		next, err := c.flush(ctx, store, time.Now(), false)
+		if err != nil && ctx.Err() == nil {
+			failed(err)
+		}
+		if !c.pause(ctx, next) {
+			return
+		}
+	}
+}
+
+// pause waits for d, or, when a session with a short idle timeout came into use, for the shortest interval: many of
+// them make one flush, not one each. It says whether to go on.
+func (c *Cache) pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c.wake:
+		timer.Reset(min(d, MinTouchInterval))
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Flush writes every touch that is not written yet, due or not.
+func (c *Cache) Flush(ctx context.Context, store Life) error {
+	_, err := c.flush(ctx, store, time.Now(), true)
+	return err
+}
+
+// pendingTouch is a touch and the entry it was taken from.
+type pendingTouch struct {
+	touch Touch
+	entry *entry
+	shard *shard
+}
+
+// flush writes the touches that are due, or all, and returns how long until the next are.
+func (c *Cache) flush(ctx context.Context, store Life, now time.Time, all bool) (time.Duration, error) {
+	next := MaxTouchInterval
+	var failure error
+	for _, sh := range c.shards {
+		due, wait := sh.collect(now, all)
+		next = min(next, wait)
+		for len(due) > 0 {
+			n := min(touchBatch, len(due))
+			if err := write(ctx, store, due[:n]); err != nil {
+				failure = err
+			}
+			due = due[n:]
+		}
+	}
+	return max(next, MinTouchInterval/2), failure
+}
+
+// collect takes the touches of the shard that are due and says how long until the next are.
+func (sh *shard) collect(now time.Time, all bool) (due []pendingTouch, next time.Duration) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	next = MaxTouchInterval
+	for k, e := range sh.tracked {
+		if !all && now.Before(e.flushAt) {
+			next = min(next, e.flushAt.Sub(now))
+			continue
+		}
+		if e.refs > 0 { // in use this very moment
+			e.lastUsed, e.dirty = now, true
+			e.prolong(now)
+		}
+		news := e.delivered && !e.told
+		if !e.dirty && !news {
+			delete(sh.tracked, k)
+			e.tracked = false
+			continue
+		}
+		every := e.s.TouchInterval()
+		e.flushAt, e.dirty, e.told = now.Add(every), false, e.delivered
+		next = min(next, every)
+		due = append(due, pendingTouch{entry: e, shard: sh, touch: Touch{
+			Key: k, Epoch: e.s.Epoch, Age: max(0, now.Sub(e.lastUsed)), Delivered: e.delivered,
+		}})
+	}
+	return due, next
+}
+
+// write hands touches to the store; when it does not take them they are due again.
+func write(ctx context.Context, store Life, due []pendingTouch) error {
+	touches := make([]Touch, len(due))
+	for i := range due {
+		touches[i] = due[i].touch
+	}
+	ctx, cancel := context.WithTimeout(ctx, touchTimeout)
+	defer cancel()
+	err := store.Touch(ctx, touches)
+	if err == nil {
+		return nil
+	}
+	for _, p := range due {
+		p.shard.mu.Lock()
+		if p.entry.s.Epoch == p.touch.Epoch {
+			p.entry.dirty = true
+			p.entry.told = p.entry.told && !p.touch.Delivered
+		}
+		p.shard.mu.Unlock()
+	}
+	return err
+}
