@@ -1,0 +1,80 @@
+package affinity
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// headerRule is HEADER_FIELD: the client chooses the ID, or takes the one it is given.
+type headerRule struct{ name string } // canonical
+
+func newHeaderRule(name string) headerRule {
+	return headerRule{name: http.CanonicalHeaderKey(name)}
+}
+
+// Extract needs no search for other spellings of the name: net/http gathers them all under the canonical one.
+func (h headerRule) Extract(r *http.Request) (Claim, error) {
+	values := r.Header[h.name]
+	switch {
+	case len(values) == 0:
+		return Claim{ID: NewID(), Fresh: true}, nil
+	case len(values) > 1:
+		// Equal or not: whoever read the first and whoever read the last must never have disagreed.
+		return Claim{}, fmt.Errorf("%w: header %s is given %d times, accepted is once", ErrInvalid, h.name, len(values))
+	case !validID(values[0]):
+		return Claim{}, fmt.Errorf("%w: header %s accepts 1 to %d letters, digits, _ and -, not beginning with -",
+			ErrInvalid, h.name, MaxIDLength)
+	}
+	return Claim{ID: values[0]}, nil
+}
+
+// Forward also drops look-alikes of the configured header. An instance behind CGI or WSGI reads X_Session_Id and
+// X-Session-Id as one variable: a client could send its own session's ID in the one, to be routed, and another's in
+// the other, to be served.
+func (h headerRule) Forward(out http.Header, id string) {
+	for name := range out {
+		if name != h.name && sameVariable(name, h.name) {
+			delete(out, name)
+		}
+	}
+	out[h.name] = []string{id}
+}
+
+func (h headerRule) Respond(header http.Header, g Grant) {
+	delete(header, h.name)
+	if g.ID == "" {
+		return
+	}
+	header[h.name] = []string{g.ID}
+	if g.Issue {
+		// A shared cache would hand the new ID to everybody: one session for all of them.
+		makePrivate(header)
+	}
+}
+
+func (h headerRule) Header() string { return h.name }
+
+// sameVariable reports whether a CGI-like server makes one variable of two header names: letters in any case, and
+// all that is neither letter nor digit an underscore (RFC 3875, section 4.1.18).
+func sameVariable(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if variableByte(a[i]) != variableByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func variableByte(c byte) byte {
+	switch {
+	case isLetter(c):
+		return c | 0x20
+	case isDigit(c):
+		return c
+	default:
+		return '_'
+	}
+}
