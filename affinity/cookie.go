@@ -125,5 +125,5 @@ func dropSetCookie(h http.Header, name string) {
 // name is sent as its bare value (RFC 6265bis, section 5.8.3), so that "=name=x" comes back as "name=x".
 func setsCookie(line, name string) bool {
 	pair, _, _ := strings.Cut(line, ";")
-	return cookieName(strings.TrimLeft(pair, "= \t")) == name
+	return cookieName(strings.TrimLeft(pair, "="+blanks)) == name
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// blanks surround names and values, and mean nothing. net/http lets no line ends in, but trims them as well.
+const blanks = " \t\r\n"
+
 // A Cookie header is pairs between semicolons (RFC 6265, section 4.2.1). Quotes protect no semicolon: the RFC gives them
 // no meaning, no browser sends one inside a value, and net/http reads it so too. Extract and Forward share these
 // functions, so that no cookie is seen by one and missed by the other.
@@ -18,7 +21,7 @@ func cookieValues(lines []string, name string) iter.Seq[string] {
 					continue
 				}
 				_, value, _ := strings.Cut(pair, "=")
-				if !yield(strings.TrimRight(value, " \t")) {
+				if !yield(strings.TrimRight(value, blanks)) {
 					return
 				}
 			}
@@ -29,7 +32,7 @@ func cookieValues(lines []string, name string) iter.Seq[string] {
 // cookieName returns the name in a pair. A pair without "=" is its name: net/http, for one, reads it so.
 func cookieName(pair string) string {
 	name, _, _ := strings.Cut(pair, "=")
-	return strings.Trim(name, " \t")
+	return strings.Trim(name, blanks)
 }
 
 // stripCookie returns the lines without the cookies of this name, and without lines that have nothing left. It does not
@@ -37,7 +40,7 @@ func cookieName(pair string) string {
 func stripCookie(lines []string, name string) []string {
 	kept := make([]string, 0, len(lines))
 	for _, line := range lines {
-		if line = stripLine(line, name); strings.Trim(line, "; \t") != "" {
+		if line = stripLine(line, name); strings.Trim(line, ";"+blanks) != "" {
 			kept = append(kept, line)
 		}
 	}
@@ -55,5 +58,5 @@ func stripLine(line, name string) string {
 			kept = append(kept, pair)
 		}
 	}
-	return strings.TrimLeft(strings.Join(kept, ";"), " \t")
+	return strings.TrimLeft(strings.Join(kept, ";"), blanks)
 }
