@@ -1,0 +1,59 @@
+// Package proxy sends one request to the instance its session is pinned to.
+//
+// A Handler matches the request to a function; an exchange then extracts the session ID, takes hold of the session,
+// and forwards the request through httputil.ReverseProxy, whose hooks are the exchange's methods.
+package proxy
+
+import (
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/limpet-proxy/limpet/metrics"
+)
+
+// Config is what a Handler is made of.
+type Config struct {
+	Trusted   Trusted           // whose X-Forwarded-* count; the zero value trusts none
+	AccessLog AccessLog         // the zero value logs nothing
+	Logger    *slog.Logger      // of the proxy itself; required
+	Unmatched *metrics.Function // counts the requests of no function; may be nil
+}
+
+// Handler is the data plane. There is no http.ServeMux before it, for that one redirects. It is safe for concurrent
+// use.
+type Handler struct {
+	Config
+	routes   atomic.Pointer[Routes]
+	leaving  atomic.Bool
+	inFlight atomic.Int64
+	buffers  bufferPool
+	quiet    *log.Logger // drops what ReverseProxy would log: the exchange records each failure itself
+}
+
+// NewHandler returns a handler without functions: Swap gives it some.
+func NewHandler(cfg Config) *Handler {
+	h := &Handler{Config: cfg, quiet: log.New(io.Discard, "", 0)}
+	h.Swap(NewRoutes(nil))
+	return h
+}
+
+// Swap puts routes in force for the requests that arrive from now on; those in flight finish on what they started
+// with. It is safe for concurrent use.
+func (h *Handler) Swap(routes *Routes) { h.routes.Store(routes) }
+
+// InFlight is the number of requests under way, upgraded connections included, which http.Server.Shutdown does not
+// wait for.
+func (h *Handler) InFlight() int { return int(h.inFlight.Load()) }
+
+// ServeHTTP forwards the request to the instance that its session is pinned to, or answers with an error of the
+// table in errors.go.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.inFlight.Add(1)
+	defer h.inFlight.Add(-1)
+	x := newExchange(h, w, r)
+	defer x.finish()
+	x.serve()
+}

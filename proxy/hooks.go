@@ -1,0 +1,181 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/http/httputil"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// The headers by which Limpet speaks of a session.
+const (
+	headerSessionID    = "Limpet-Session-Id"
+	headerSessionEpoch = "Limpet-Session-Epoch"
+	headerSessionEvent = "Limpet-Session-Event"
+)
+
+// rewrite makes the request to the instance. Only scheme and host of the URL change: the path, and the client's Host,
+// are the instance's business.
+func (x *exchange) rewrite(p *httputil.ProxyRequest) {
+	out, target := p.Out, x.inst.URL()
+	out.URL.Scheme, out.URL.Host = target.Scheme, target.Host
+	// ReverseProxy has dropped the parameters that net/url cannot parse, such as those with a semicolon (Go issue
+	// 50940: a proxy that acts on parameters could be misled). Limpet acts on none, so the instance gets what came.
+	out.URL.RawQuery = p.In.URL.RawQuery
+	stripForeign(p.In.Trailer, x.fn.Rule.Header())
+	out.Trailer = p.In.Trailer // the very map: the server fills it when the body has ended, and watchedBody strips it
+	stripForeign(out.Header, x.fn.Rule.Header())
+	x.client.forward(p.In, out.Header)
+	out.Header.Set(requestIDHeader, x.requestID)
+	if s := x.use.Session(); s != nil {
+		x.fn.Rule.Forward(out.Header, s.ID)
+		out.Header.Set(headerSessionID, s.ID)
+		out.Header.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
+		if x.event.Kind != sessions.NoEvent {
+			out.Header.Set(headerSessionEvent, eventHeader(x.event))
+		}
+	}
+	if up := out.Header.Get("Upgrade"); up != "" && !x.upgradable(up) {
+		// RFC 9110 7.8: a server may ignore Upgrade. Passing an unknown one on would let a client talk past Limpet,
+		// by h2c for one, on a connection whose requests nobody routes.
+		out.Header.Del("Upgrade")
+		out.Header.Del("Connection")
+	}
+}
+
+func (x *exchange) upgradable(protocol string) bool {
+	return slices.ContainsFunc(x.fn.Config.Upgrades, func(u string) bool { return strings.EqualFold(u, protocol) })
+}
+
+// RoundTrip sends the request to the exchange's instance.
+func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+	trace := &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
+		// ModifyResponse never sees a 1xx. This hook runs before ReverseProxy's own, on the same map.
+		Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+			stripForeign(http.Header(h), x.fn.Rule.Header())
+			delete(h, "Set-Cookie")
+			return nil
+		},
+	}
+	return x.fn.Transports.For(x.inst).RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+}
+
+// modifyResponse makes the response to the client. That the instance answered is the news it was told of delivered.
+func (x *exchange) modifyResponse(res *http.Response) error {
+	x.answered, x.status = time.Now(), res.StatusCode
+	h := res.Header
+	stripForeign(h, "")
+	if s := x.use.Session(); s != nil {
+		x.fn.Rule.Respond(h, x.grant(s))
+		h.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
+		if x.event.Kind != sessions.NoEvent {
+			h.Set(headerSessionEvent, eventHeader(x.event))
+		}
+		x.use.Delivered()
+	}
+	h.Set(requestIDHeader, x.requestID)
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return nil // its body is the connection: never wrapped
+	}
+	if x.h.leaving.Load() {
+		h.Set("Connection", "close") // a client that asks again goes to another replica
+	}
+	if res.ContentLength < 0 {
+		stripForeign(res.Trailer, x.fn.Rule.Header())
+		res.Body = &strippedTrailer{res.Body, res, x.fn.Rule.Header()}
+	}
+	return nil
+}
+
+// blame is the failure for a round trip that ended after the instance was reached.
+func (x *exchange) blame(err error) error {
+	if x.body != nil && x.body.failed.Load() {
+		return errBadBody
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return errGatewayTimeout
+	}
+	return errBadGateway
+}
+
+// isDial says whether err is a failure to reach the instance at all.
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// isRefused says whether the dial was refused: the host lives and no program listens.
+func isRefused(err error) bool { return isDial(err) && errors.Is(err, syscall.ECONNREFUSED) }
+
+// watchedBody notes that reading the client's body failed, which is not the instance's fault, and takes out of its
+// trailers what only Limpet may say.
+type watchedBody struct {
+	io.ReadCloser
+	trailer http.Header // the request's: filled by the server when the body has ended
+	header  string      // the affinity's
+	failed  atomic.Bool
+}
+
+// Read reads from the client.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		stripForeign(b.trailer, b.header)
+	default:
+		b.failed.Store(true)
+	}
+	return n, err
+}
+
+// strippedTrailer takes out of a response's trailers what only Limpet may say: they are known when the body has ended.
+type strippedTrailer struct {
+	io.ReadCloser
+	res    *http.Response
+	header string // the affinity's
+}
+
+// Read reads from the instance.
+func (b *strippedTrailer) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		stripForeign(b.res.Trailer, b.header)
+	}
+	return n, err
+}
+
+// bufferSize is that of io.Copy.
+const bufferSize = 32 << 10
+
+// bufferPool lends the buffers that bodies are copied through.
+type bufferPool struct{ pool sync.Pool }
+
+// Get returns a buffer.
+func (p *bufferPool) Get() []byte {
+	if b, ok := p.pool.Get().(*[bufferSize]byte); ok {
+		return b[:]
+	}
+	return make([]byte, bufferSize)
+}
+
+// Put takes a buffer back.
+func (p *bufferPool) Put(b []byte) {
+	if len(b) == bufferSize {
+		p.pool.Put((*[bufferSize]byte)(b))
+	}
+}

@@ -1,2 +1,0 @@
-// Package proxy sends one request to the instance its session is pinned to.
-package proxy
