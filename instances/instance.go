@@ -1,0 +1,129 @@
+package instances
+
+import (
+	"context"
+	"net/url"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// Instance is one place of a pool, from the day its source lists it until the day it does not. It is the same
+// *Instance through reloads, failures and restarts of its program. All methods are safe for concurrent use.
+type Instance struct {
+	id, version string
+	url         *url.URL
+	pool        *Pool
+
+	limit       atomic.Int64 // requests in flight; below 1: none
+	inFlight    atomic.Int64
+	incarnation atomic.Uint64 // as the registry said last; 0: not yet
+
+	gone   context.Context
+	retire context.CancelFunc
+	wake   chan struct{} // of capacity 1: probe at once
+
+	// The pool's mutex guards what follows.
+	health   health
+	used     bool   // isolation: it has had its session
+	sessions int    // as the registry said last
+	lostAt   bool   // the registry has it lost
+	goneAt   bool   // the registry has it gone
+	floor    uint64 // an earlier program of this ID was removed here; it had this incarnation
+	fresh    bool   // an earlier program of this ID was removed here, and the registry has not named the new one yet
+}
+
+// ID returns the configured or discovered name.
+func (i *Instance) ID() string { return i.id }
+
+// URL returns where the instance listens: scheme and host. It is shared; do not modify it.
+func (i *Instance) URL() *url.URL { return i.url }
+
+// Home returns what a session pinned to the instance now would be pinned to. Its incarnation is 0 until the registry
+// has named one.
+func (i *Instance) Home() sessions.Home {
+	return sessions.Home{Version: i.version, ID: i.id, Incarnation: i.incarnation.Load()}
+}
+
+// Acquire takes a place for one request in flight, or returns false when PoolConfig.RequestsPerInstance are taken.
+// Release must follow a true.
+func (i *Instance) Acquire() bool {
+	for {
+		// Compare-and-swap, because to add first and take back later would refuse a request that had its place.
+		n, limit := i.inFlight.Load(), i.limit.Load()
+		if limit > 0 && n >= limit {
+			return false
+		}
+		if i.inFlight.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (i *Instance) full() bool {
+	limit := i.limit.Load()
+	return limit > 0 && i.inFlight.Load() >= limit
+}
+
+// Release gives a place back.
+func (i *Instance) Release() { i.inFlight.Add(-1) }
+
+// InFlight returns how many places are taken.
+func (i *Instance) InFlight() int { return int(i.inFlight.Load()) }
+
+// Refused tells that a dial was refused. The instance takes no new session until a probe succeeds, and is probed at
+// once; its State stays HomeUp, because the next dial tells.
+func (i *Instance) Refused() { i.pool.openCircuit(i, circuitRefused, syscall.ECONNREFUSED) }
+
+// Unreachable tells that a dial timed out or found no route: err. It opens this replica's circuit: State is
+// HomeSuspect, and the instance takes no new session, until a probe succeeds. It is probed at once.
+func (i *Instance) Unreachable(err error) { i.pool.openCircuit(i, circuitUnreachable, err) }
+
+// Gone returns a context that is cancelled when the source no longer lists the instance. It stays open when the
+// pool's Run ends: a replica that leaves does not take its instances along.
+func (i *Instance) Gone() context.Context { return i.gone }
+
+// probeNow makes the next probe begin as soon as the last is done.
+func (i *Instance) probeNow() {
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}
+
+// accept takes in what the registry says. current says that it answers a report of the instance's present program
+// as up.
+func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
+	i.incarnation.Store(r.Incarnation)
+	i.used, i.sessions = r.Used, r.Sessions
+	i.lostAt, i.goneAt = !r.LostAt.IsZero(), !r.GoneAt.IsZero()
+	if current {
+		i.health.unproven = false
+	}
+	if !i.goneAt && r.Incarnation > i.floor {
+		i.fresh = false
+	}
+}
+
+// candidate says whether a new session may go here.
+func (i *Instance) candidate() bool {
+	return i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.used && !i.fresh && !i.health.unproven
+}
+
+// replacedBelow is the least incarnation that is not known to have been replaced.
+func (i *Instance) replacedBelow() uint64 {
+	if i.fresh {
+		return max(i.incarnation.Load(), i.floor+1)
+	}
+	return i.incarnation.Load()
+}
+
+// home is what State answers for the incarnations from replacedBelow on.
+func (i *Instance) home() sessions.HomeState {
+	// With a floor the old incarnations are told apart; without one, any session might be of the removed program.
+	if i.fresh && i.floor == 0 && !i.health.lost {
+		return sessions.HomeSuspect
+	}
+	return i.health.home()
+}

@@ -1,0 +1,205 @@
+package instances
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// ErrConfig means that a PoolConfig cannot be run with.
+var ErrConfig = errors.New("instances cannot be configured so")
+
+// Registry is what a pool needs of the store; every sessions.Store is one.
+type Registry interface {
+	// Report stores this replica's view and returns the record of each reported instance, in the order given.
+	// sessions.ErrUnavailable.
+	Report(ctx context.Context, r sessions.Report) ([]sessions.InstanceRecord, error)
+}
+
+// PoolConfig says what a pool is made of.
+type PoolConfig struct {
+	// Function and Version name the pool. They never change.
+	Function, Version string
+	// Config has the sources and the probe. Zeros in Config.Health, and of Config.DrainDeadline, mean the defaults.
+	Config Config
+	// RequestsPerInstance bounds the requests in flight on one instance; below 1 there is no bound.
+	RequestsPerInstance int
+	// Connect bounds the TCP connect that is the probe where Config.Health is nil, if it is shorter than
+	// DefaultHealthTimeout. 0: it does not.
+	Connect time.Duration
+	// LossGrace is how long sessions wait for a lost home; 0 where they are re-homed.
+	LossGrace time.Duration
+	// Registry hears of every instance and names its incarnations. Required.
+	Registry Registry
+	// Logger gets changes of state; nil: nobody does.
+	Logger *slog.Logger
+}
+
+var _ sessions.Pool = (*Pool)(nil)
+
+// Pool is the instances of one version of a function. Reads (Candidates, State, Lookup, Pick) load one pointer and
+// never wait; what changes an instance makes the next snapshot under a mutex. Safe for concurrent use.
+type Pool struct {
+	current atomic.Pointer[snapshot]
+	ready   atomic.Bool
+	probe   probeFunc
+	kick    chan struct{} // of capacity 1: report at once
+
+	mu        sync.Mutex
+	cfg       PoolConfig
+	rules     rules
+	log       *slog.Logger
+	source    Source
+	instances []*Instance // in the source's order
+	removed   map[string]removal
+	doubting  bool // this replica suspects itself
+	running   *run // nil unless Run runs
+}
+
+// run is what Run has started.
+type run struct {
+	ctx        context.Context
+	goroutines sync.WaitGroup
+	stopSource context.CancelFunc
+}
+
+// NewPool returns a pool whose instances are all starting. Nothing is probed until Run. ErrConfig.
+func NewPool(cfg PoolConfig) (*Pool, error) {
+	p := &Pool{probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}}
+	p.current.Store(&snapshot{changed: make(chan struct{})})
+	p.cfg.Function, p.cfg.Version = cfg.Function, cfg.Version
+	if err := p.Apply(cfg); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Apply makes cfg the pool's configuration; after an error (ErrConfig) the old one is in force as it was.
+//
+// An instance whose ID and URL stay keeps its requests in flight, its health and its circuit. One that is no longer
+// listed is gone: its Gone is cancelled, and the registry is told. Another URL under the same ID is another program:
+// the old one is gone and the new one starts.
+func (p *Pool) Apply(cfg PoolConfig) error {
+	source, err := cfg.check()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cfg.Function != p.cfg.Function || cfg.Version != p.cfg.Version {
+		return fmt.Errorf("%w: the pool of %s %s cannot become that of %s %s",
+			ErrConfig, p.cfg.Function, p.cfg.Version, cfg.Function, cfg.Version)
+	}
+	p.cfg, p.source = cfg, source
+	p.log = cfg.Logger
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.log = p.log.With("function", cfg.Function, "qualifier", cfg.Version)
+	old := p.rules
+	p.rules = newRules(cfg)
+	for _, i := range p.instances {
+		i.limit.Store(int64(cfg.RequestsPerInstance))
+		if old != p.rules {
+			i.probeNow()
+		}
+	}
+	p.followSource()
+	p.syncLocked()
+	return nil
+}
+
+// check returns the source that cfg describes.
+func (cfg PoolConfig) check() (Source, error) {
+	if cfg.Registry == nil {
+		return nil, fmt.Errorf("%w: no registry", ErrConfig)
+	}
+	var problems []error
+	cfg.Config.withDefaults().Validate(func(key, problem string) {
+		problems = append(problems, fmt.Errorf("%s: %s", key, problem))
+	})
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, errors.Join(problems...))
+	}
+	return newStatic(cfg.Config.Static)
+}
+
+// Run probes the instances and reports them until ctx is done, and returns when all it started has ended. Call it
+// once. What the pool knows stays readable afterwards.
+func (p *Pool) Run(ctx context.Context) {
+	r := &run{ctx: ctx, stopSource: func() {}}
+	p.mu.Lock()
+	p.running = r
+	p.followSource()
+	for _, i := range p.instances {
+		p.startProbing(i)
+	}
+	p.mu.Unlock()
+
+	p.reportUntil(ctx)
+
+	// From here on Apply starts nothing more, so that Wait waits for all there is.
+	p.mu.Lock()
+	p.running = nil
+	r.stopSource()
+	p.mu.Unlock()
+	r.goroutines.Wait()
+}
+
+// followSource runs the present source in place of the one before.
+func (p *Pool) followSource() {
+	if p.running == nil {
+		return
+	}
+	p.running.stopSource()
+	ctx, cancel := context.WithCancel(p.running.ctx)
+	p.running.stopSource = cancel
+	source := p.source
+	p.running.goroutines.Go(func() { source.Run(ctx, p.sync) })
+}
+
+// Ready says whether every instance that the pool began with was probed, and the result reported or the report
+// failed. It stays true: an instance that a reload adds makes no replica unready.
+func (p *Pool) Ready() bool { return p.ready.Load() }
+
+// publish makes the present state of the instances what readers see. freed says that a candidate has a free slot
+// that it had not.
+func (p *Pool) publish(freed bool) {
+	old, next := p.current.Load(), p.snapshot()
+	next.changed = old.changed
+	wake := freed || next.gains(old)
+	if wake {
+		next.changed = make(chan struct{})
+	}
+	p.current.Store(next)
+	if wake {
+		close(old.changed) // after the store: who wakes reads what woke it
+	}
+}
+
+func (p *Pool) snapshot() *snapshot {
+	s := &snapshot{byID: make(map[string]entry, len(p.instances)+len(p.removed))}
+	for id, r := range p.removed {
+		s.byID[id] = entry{state: sessions.HomeLost, since: r.at}
+	}
+	for _, i := range p.instances {
+		e := entry{instance: i, state: i.home(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
+		if e.state == sessions.HomeLost {
+			e.since = i.health.since
+		}
+		s.byID[i.id] = e
+		if e.candidate {
+			s.candidates = append(s.candidates, i.Home())
+		}
+		if i.health.healthy() {
+			s.healthy = append(s.healthy, i)
+		}
+	}
+	return s
+}

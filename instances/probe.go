@@ -1,0 +1,140 @@
+package instances
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// StartHeader is what an instance may give on its health answer: any text that stays the same for as long as the
+	// program keeps its state in memory, and is another after a restart.
+	StartHeader = "Limpet-Instance-Start"
+
+	maxStart    = 128
+	probeBody   = 64 << 10 // read, so that a well-behaved instance sees no reset; the rest is cut
+	probeHeader = 64 << 10
+	probeAgent  = "limpet-health"
+	probeJitter = 0.1 // of the interval: keeps replicas and instances from probing in step
+)
+
+// rules are how a pool probes and what it makes of the results.
+type rules struct {
+	path                string // "": a TCP connect is the probe
+	interval, timeout   time.Duration
+	failures, successes int
+}
+
+func newRules(cfg PoolConfig) rules {
+	h := cfg.Config.withDefaults().Health
+	if h != nil {
+		return rules{h.Path, h.Interval, h.Timeout, h.Failures, h.Successes}
+	}
+	def := DefaultHealthConfig()
+	r := rules{"", def.Interval, def.Timeout, def.Failures, def.Successes}
+	if cfg.Connect > 0 {
+		r.timeout = min(r.timeout, cfg.Connect)
+	}
+	return r
+}
+
+// withDefaults returns c with its zeros filled in. The loader of the file has its own, stricter, reading: there a
+// zero that was written is an error.
+func (c Config) withDefaults() Config {
+	c.DrainDeadline = cmp.Or(c.DrainDeadline, DefaultDrainDeadline)
+	if c.Health == nil {
+		return c
+	}
+	h, def := *c.Health, DefaultHealthConfig()
+	h.Path = cmp.Or(h.Path, def.Path)
+	h.Interval, h.Timeout = cmp.Or(h.Interval, def.Interval), cmp.Or(h.Timeout, def.Timeout)
+	h.Failures, h.Successes = cmp.Or(h.Failures, def.Failures), cmp.Or(h.Successes, def.Successes)
+	c.Health = &h
+	return c
+}
+
+// aliveWithin is how long after another replica saw an instance healthy this one may not call it lost: as long as it
+// takes that replica to find it failing.
+func (r rules) aliveWithin() time.Duration {
+	return time.Duration(r.failures)*r.interval + r.timeout
+}
+
+func (r rules) nextProbe() time.Duration {
+	return time.Duration(float64(r.interval) * (1 - probeJitter + 2*probeJitter*rand.Float64()))
+}
+
+// probeFunc probes the instance at u once and returns its start nonce, "" when it gives none. It ends with ctx.
+type probeFunc func(ctx context.Context, u *url.URL, path string) (start string, err error)
+
+// newProbe returns the probe of real instances. Each probe has a connection of its own: one kept from the last would
+// not tell whether the program still takes new ones, and one of the traffic's would be missing there.
+func newProbe() probeFunc {
+	dialer := &net.Dialer{}
+	transport := &http.Transport{
+		Proxy: nil, DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true,
+		MaxResponseHeaderBytes: probeHeader,
+	}
+	return func(ctx context.Context, u *url.URL, path string) (string, error) {
+		if path == "" {
+			return "", probeTCP(ctx, dialer, u)
+		}
+		return probeHTTP(ctx, transport, u.String()+path)
+	}
+}
+
+func probeTCP(ctx context.Context, dialer *net.Dialer, u *url.URL) error {
+	conn, err := dialer.DialContext(ctx, "tcp", address(u))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// probeHTTP asks the RoundTripper itself, which follows no redirect: what another address answers says nothing
+// about this instance.
+func probeHTTP(ctx context.Context, rt http.RoundTripper, target string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("User-Agent", probeAgent)
+	resp, err := rt.RoundTrip(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, probeBody)); err != nil {
+		return "", fmt.Errorf("reading the health answer: %w", err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return "", fmt.Errorf("health answer %d, 2xx is healthy", resp.StatusCode)
+	}
+	return parseStart(resp.Header.Get(StartHeader)), nil
+}
+
+// parseStart returns the nonce in a StartHeader, or "" for one that is over-long or not visible ASCII: it goes into
+// the shared store, so an instance must not choose its size.
+func parseStart(value string) string {
+	s := strings.Trim(value, " \t")
+	if len(s) > maxStart {
+		return ""
+	}
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return ""
+		}
+	}
+	return s
+}
+
+// isRefused says whether err proves that a host is there and no program listens.
+func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

@@ -1,0 +1,121 @@
+package instances
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// snapshot is what readers see of a pool. It is immutable but for the counters inside the instances.
+type snapshot struct {
+	byID       map[string]entry
+	candidates []sessions.Home
+	healthy    []*Instance   // for functions without sessions, which need no registry
+	changed    chan struct{} // closed when candidates gain a member or a slot; shared by the snapshots in between
+}
+
+// entry is one ID of a snapshot.
+type entry struct {
+	instance      *Instance // nil: this pool removed it
+	state         sessions.HomeState
+	since         time.Time // of HomeLost
+	replacedBelow uint64
+	candidate     bool
+}
+
+// gains says whether s has a candidate that old has not.
+func (s *snapshot) gains(old *snapshot) bool {
+	for _, home := range s.candidates {
+		e := old.byID[home.ID]
+		if !e.candidate || e.replacedBelow != home.Incarnation {
+			return true
+		}
+	}
+	return false
+}
+
+// Candidates returns up to n instances that may take a new session, in random order; all of them when n <= 0. They
+// are healthy as far as this replica knows, none of their dials failed since the last probe, the registry knows
+// their incarnation, and isolation has not used them up.
+func (p *Pool) Candidates(n int) []sessions.Home {
+	all := p.current.Load().candidates
+	if n > 0 && n < len(all) {
+		return sample(all, n)
+	}
+	homes := slices.Clone(all)
+	rand.Shuffle(len(homes), func(i, j int) { homes[i], homes[j] = homes[j], homes[i] })
+	return homes
+}
+
+// sample draws n < len(all) of all, each subset as likely as the next (Floyd's algorithm: n steps, however large all
+// is), and shuffles them, because Floyd's order is not random.
+func sample(all []sessions.Home, n int) []sessions.Home {
+	drawn := make([]int, 0, n)
+	for top := len(all) - n; top < len(all); top++ {
+		pick := rand.IntN(top + 1)
+		if slices.Contains(drawn, pick) {
+			pick = top
+		}
+		drawn = append(drawn, pick)
+	}
+	rand.Shuffle(n, func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
+	homes := make([]sessions.Home, n)
+	for i, pick := range drawn {
+		homes[i] = all[pick]
+	}
+	return homes
+}
+
+// Changed returns a channel that is closed when the candidates next gain a member, or one of them a free slot.
+func (p *Pool) Changed() <-chan struct{} { return p.current.Load().changed }
+
+// State returns what this replica makes of h, and for HomeLost since when. It goes by h's ID and incarnation.
+func (p *Pool) State(h sessions.Home) (sessions.HomeState, time.Time) {
+	e, ok := p.current.Load().byID[h.ID]
+	switch {
+	case !ok:
+		return sessions.HomeUnknown, time.Time{}
+	case h.Incarnation < e.replacedBelow:
+		return sessions.HomeReplaced, time.Time{}
+	default:
+		return e.state, e.since
+	}
+}
+
+// Lookup returns the instance that lives at h's place now, whatever its incarnation: ask State first.
+func (p *Pool) Lookup(h sessions.Home) (*Instance, bool) {
+	e := p.current.Load().byID[h.ID]
+	return e.instance, e.instance != nil
+}
+
+// Pick returns an instance for a request that has no session: of two random healthy ones the one with fewer requests
+// in flight. Instances for which exclude is true are left out; a nil exclude leaves none out. It returns false when
+// no healthy instance remains. A registry that does not answer does not matter here.
+func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
+	all := p.current.Load().healthy
+	if len(all) == 0 {
+		return nil, false
+	}
+	// Two draws, not a scan: replicas that all sent to the emptiest would flood it together.
+	drawn := [2]*Instance{all[rand.IntN(len(all))], all[rand.IntN(len(all))]}
+	best := emptiest(drawn[:], exclude)
+	if best == nil || best.full() {
+		best = emptiest(all, exclude)
+	}
+	return best, best != nil
+}
+
+func emptiest(all []*Instance, exclude func(*Instance) bool) *Instance {
+	var best *Instance
+	for _, i := range all {
+		if exclude != nil && exclude(i) {
+			continue
+		}
+		if best == nil || i.InFlight() < best.InFlight() {
+			best = i
+		}
+	}
+	return best
+}

@@ -1,0 +1,47 @@
+package sample
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+// readHeaderTimeout bounds how long a connection may take to send a request's head.
+const readHeaderTimeout = 5 * time.Second
+
+// Running is a Server that listens.
+type Running struct {
+	*Server
+	listener net.Listener
+	server   *http.Server
+	done     chan struct{}
+}
+
+// Start listens on addr, such as 127.0.0.1:0, and serves a new Server there. It returns once connections are taken.
+func Start(addr string, o Options) (*Running, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	r := &Running{Server: New(o), listener: l, done: make(chan struct{})}
+	r.server = &http.Server{Handler: r.Server, ReadHeaderTimeout: readHeaderTimeout}
+	go func() {
+		defer close(r.done)
+		_ = r.server.Serve(l) // always an error: the one that Close makes
+	}()
+	return r, nil
+}
+
+// Addr returns the host and port it listens on.
+func (r *Running) Addr() string { return r.listener.Addr().String() }
+
+// URL returns the address as a URL without a path.
+func (r *Running) URL() string { return "http://" + r.Addr() }
+
+// Close stops listening and breaks off every request, as the death of a program would. It returns when the port is
+// free.
+func (r *Running) Close() error {
+	err := r.server.Close()
+	<-r.done
+	return err
+}
