@@ -41,6 +41,15 @@ const (
 // String returns the label value.
 func (t Tier) String() string { return word(uint8(t), "cache", "store", "stale") }
 
+// TierOf returns the tier of that name, TierStale for a name it does not know.
+func TierOf(name string) Tier {
+	t := TierCache
+	for t < TierStale && t.String() != name {
+		t++
+	}
+	return t
+}
+
 // Lookup says how a look-up ended.
 type Lookup uint8
 
@@ -64,13 +73,13 @@ const codes = 500 + 1
 
 // Function are the series of one function and qualifier, resolved once, so that a request costs no look-up by label.
 type Function struct {
-	proxy, instance   prometheus.Observer
-	inFlight, waiting prometheus.Gauge
-	created           prometheus.Counter
-	requests          lazy // code x outcome
-	lookups           lazy // tier x result
-	rehomed           *prometheus.CounterVec
-	errors            *prometheus.CounterVec
+	proxy, instance prometheus.Observer
+	inFlight        prometheus.Gauge
+	created         prometheus.Counter
+	requests        lazy // code x outcome
+	lookups         lazy // tier x result
+	rehomed         *prometheus.CounterVec
+	errors          *prometheus.CounterVec
 }
 
 // Function returns the series of a function and qualifier. Called again with the same names, after a reload, it
@@ -85,7 +94,6 @@ func (m *Metrics) Function(name, qualifier string) *Function {
 		proxy:    m.proxyDuration.With(own),
 		instance: m.instanceDuration.With(own),
 		inFlight: m.inFlight.With(own),
-		waiting:  m.waiting.With(own),
 		created:  m.created.With(own),
 		requests: newLazy(codes*int(outcomeCount), func(i int) prometheus.Counter {
 			return m.requests.WithLabelValues(name, qualifier, codeLabel(i/int(outcomeCount)), Outcome(i%int(outcomeCount)).String())
@@ -116,13 +124,6 @@ func (f *Function) Request(code int, outcome Outcome, proxy, instance time.Durat
 func (f *Function) InFlight(delta int) {
 	if f != nil {
 		f.inFlight.Add(float64(delta))
-	}
-}
-
-// Waiting adds delta to the requests that wait for a session slot.
-func (f *Function) Waiting(delta int) {
-	if f != nil {
-		f.waiting.Add(float64(delta))
 	}
 }
 

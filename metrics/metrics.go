@@ -28,7 +28,6 @@ type Metrics struct {
 	proxyDuration    *prometheus.HistogramVec
 	instanceDuration *prometheus.HistogramVec
 	inFlight         *prometheus.GaugeVec
-	waiting          *prometheus.GaugeVec
 	errors           *prometheus.CounterVec
 
 	lookups *prometheus.CounterVec
@@ -38,7 +37,6 @@ type Metrics struct {
 
 	storeOperations *prometheus.CounterVec
 	storeDuration   *prometheus.HistogramVec
-	evictions       prometheus.Counter
 	touches         *prometheus.CounterVec
 
 	reloadSuccessful prometheus.Gauge
@@ -46,7 +44,9 @@ type Metrics struct {
 	buildInfo        *prometheus.GaugeVec
 
 	cacheEntries      *prometheus.Desc
+	cacheEvictions    *prometheus.Desc
 	touchBacklog      *prometheus.Desc
+	waiting           *prometheus.Desc
 	instanceState     *prometheus.Desc
 	instanceSessions  *prometheus.Desc
 	instancesInFlight *prometheus.Desc
@@ -62,9 +62,9 @@ func New(reg prometheus.Registerer) *Metrics {
 	m := series()
 	m.resolveStore()
 	reg.MustRegister(
-		m.requests, m.proxyDuration, m.instanceDuration, m.inFlight, m.waiting, m.errors,
+		m.requests, m.proxyDuration, m.instanceDuration, m.inFlight, m.errors,
 		m.lookups, m.created, m.rehomed, m.ended,
-		m.storeOperations, m.storeDuration, m.evictions, m.touches,
+		m.storeOperations, m.storeDuration, m.touches,
 		m.reloadSuccessful, m.reloadTimestamp, m.buildInfo, samples{m},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -84,7 +84,6 @@ func series() *Metrics {
 		instanceDuration: durations("instance_duration_seconds",
 			"Time that Limpet waited for an instance, for requests that reached one.", function...),
 		inFlight: gauges("requests_in_flight", "Requests under way.", function...),
-		waiting:  gauges("waiting_requests", "Requests of new sessions that wait for a session slot.", function...),
 		errors: counters("errors_total",
 			"Responses that Limpet made itself, by the code in Limpet-Error.", with("code")...),
 
@@ -104,10 +103,6 @@ func series() *Metrics {
 			"op", "result"),
 		storeDuration: durations("store_operation_duration_seconds",
 			"Time that calls of the session store took.", "op"),
-		evictions: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: Namespace, Name: "cache_evictions_total",
-			Help: "Sessions pushed out of the cache by others.",
-		}),
 		touches: counters("touches_total", "Reports of use to the store: written, failed (to be written again), dropped.", "result"),
 
 		reloadSuccessful: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -120,8 +115,10 @@ func series() *Metrics {
 		}),
 		buildInfo: gauges("build_info", "Always 1; the labels tell what runs.", "version", "commit", "goversion"),
 
-		cacheEntries: desc("cache_entries", "Sessions in the cache."),
-		touchBacklog: desc("touch_backlog", "Sessions whose use is not written to the store yet."),
+		cacheEntries:   desc("cache_entries", "Sessions in the cache."),
+		cacheEvictions: desc("cache_evictions_total", "Sessions pushed out of the cache by others."),
+		waiting:        desc("waiting_requests", "Requests of new sessions that wait for a session slot.", function...),
+		touchBacklog:   desc("touch_backlog", "Sessions whose use is not written to the store yet."),
 		instanceState: desc("instance_state",
 			"1 for the state the instance is in, 0 for the others: starting, ready, draining, unhealthy, gone.",
 			with("instance", "state")...),

@@ -37,10 +37,13 @@ func useAll(m *metrics.Metrics) {
 	m.Build("v1.2.3", "abc")
 	m.Reloaded(true)
 	m.StoreOperation(metrics.OpPin, metrics.StoreRefused, time.Millisecond)
-	m.Evicted(2)
 	m.Touches(metrics.TouchWritten, 3)
 	m.Ended("f", metrics.EndedSwept, 4)
-	m.CollectTable(func() metrics.TableSample { return metrics.TableSample{CacheEntries: 5, TouchBacklog: 6} })
+	m.CollectTable(func() metrics.TableSample {
+		return metrics.TableSample{CacheEntries: 5, CacheEvictions: 2, TouchBacklog: 6, Waiting: []metrics.WaitingSample{
+			{Function: "f", Qualifier: "q", Requests: 9}, {Function: "f", Qualifier: "q"},
+		}}
+	})
 	m.CollectInstances(func() []metrics.InstanceSample {
 		return []metrics.InstanceSample{{
 			Function: "f", Qualifier: "q", Instance: "a", State: metrics.StateReady, Sessions: 7, InFlight: 8,
@@ -50,7 +53,6 @@ func useAll(m *metrics.Metrics) {
 	f.Request(200, metrics.OutcomeHome, time.Millisecond, 2*time.Second)
 	f.InFlight(2)
 	f.InFlight(-1)
-	f.Waiting(9)
 	f.Lookup(metrics.TierStale, metrics.LookupFull)
 	f.Created()
 	f.Rehomed("instance lost")
@@ -245,4 +247,15 @@ func TestConcurrentFirstUseLosesNoCount(t *testing.T) {
 	text := scrape(t, registry)
 	require.Equal(t, 500, strings.Count(text, `outcome="home",qualifier="q"} 8`))
 	requireLine(t, text, `limpet_session_lookups_total{function="f",qualifier="q",result="hit",tier="cache"} 4000`)
+}
+
+func TestNamesOfTheStoreAndTheTable(t *testing.T) {
+	for op := metrics.OpPin; op <= metrics.OpOther; op++ {
+		require.Equal(t, op, metrics.StoreOpOf(op.String()))
+	}
+	require.Equal(t, metrics.OpOther, metrics.StoreOpOf("no such"))
+	for tier := metrics.TierCache; tier <= metrics.TierStale; tier++ {
+		require.Equal(t, tier, metrics.TierOf(tier.String()))
+	}
+	require.Equal(t, metrics.TierStale, metrics.TierOf("no such"))
 }

@@ -22,8 +22,16 @@ type InstanceSample struct {
 
 // TableSample is what the session table holds at the moment.
 type TableSample struct {
-	CacheEntries int // sessions in the cache
-	TouchBacklog int // sessions whose use is not written to the store yet
+	CacheEntries   int    // sessions in the cache
+	CacheEvictions uint64 // sessions that others pushed out of it, since the start
+	TouchBacklog   int    // sessions whose use is not written to the store yet
+	Waiting        []WaitingSample
+}
+
+// WaitingSample is how many requests of new sessions wait for a slot of a function.
+type WaitingSample struct {
+	Function, Qualifier string
+	Requests            int
 }
 
 // CollectInstances makes each scrape ask sample, so that instances that are gone from it are gone from the export. A
@@ -47,7 +55,8 @@ type samples struct{ m *Metrics }
 // Describe implements prometheus.Collector.
 func (s samples) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		s.m.cacheEntries, s.m.touchBacklog, s.m.instanceState, s.m.instanceSessions, s.m.instancesInFlight,
+		s.m.cacheEntries, s.m.cacheEvictions, s.m.touchBacklog, s.m.waiting,
+		s.m.instanceState, s.m.instanceSessions, s.m.instancesInFlight,
 	} {
 		out <- d
 	}
@@ -56,38 +65,56 @@ func (s samples) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (s samples) Collect(out chan<- prometheus.Metric) {
 	if ask := s.m.tableSample.Load(); ask != nil && *ask != nil {
-		t := (*ask)()
-		out <- gauge(s.m.cacheEntries, t.CacheEntries)
-		out <- gauge(s.m.touchBacklog, t.TouchBacklog)
+		s.table(out, (*ask)())
 	}
-	ask := s.m.instanceSamples.Load()
-	if ask == nil || *ask == nil {
-		return
-	}
-	// Two samples of one name, say of an instance and of the one that took its place, would fail the whole scrape.
-	type name struct{ function, qualifier, instance string }
-	seen := map[name]bool{}
-	for _, i := range (*ask)() {
-		n := name{valid(i.Function), valid(i.Qualifier), valid(i.Instance)}
-		if seen[n] {
-			continue
-		}
-		seen[n] = true
-		i.Function, i.Qualifier, i.Instance = n.function, n.qualifier, n.instance
-		s.instance(out, i)
+	if ask := s.m.instanceSamples.Load(); ask != nil && *ask != nil {
+		s.instances(out, (*ask)())
 	}
 }
 
-func (s samples) instance(out chan<- prometheus.Metric, i InstanceSample) {
-	for _, state := range []string{StateStarting, StateReady, StateDraining, StateUnhealthy, StateGone} {
-		is := 0
-		if state == i.State {
-			is = 1
+func (s samples) table(out chan<- prometheus.Metric, t TableSample) {
+	out <- gauge(s.m.cacheEntries, t.CacheEntries)
+	out <- gauge(s.m.touchBacklog, t.TouchBacklog)
+	out <- prometheus.MustNewConstMetric(s.m.cacheEvictions, prometheus.CounterValue, float64(t.CacheEvictions))
+	names := names{}
+	for _, w := range t.Waiting {
+		if n := (name{valid(w.Function), valid(w.Qualifier), ""}); names.first(n) {
+			out <- gauge(s.m.waiting, w.Requests, n.function, n.qualifier)
 		}
-		out <- gauge(s.m.instanceState, is, i.Function, i.Qualifier, i.Instance, state)
 	}
-	out <- gauge(s.m.instanceSessions, i.Sessions, i.Function, i.Qualifier, i.Instance)
-	out <- gauge(s.m.instancesInFlight, i.InFlight, i.Function, i.Qualifier, i.Instance)
+}
+
+func (s samples) instances(out chan<- prometheus.Metric, instances []InstanceSample) {
+	names := names{}
+	for _, i := range instances {
+		n := name{valid(i.Function), valid(i.Qualifier), valid(i.Instance)}
+		if !names.first(n) {
+			continue
+		}
+		for _, state := range []string{StateStarting, StateReady, StateDraining, StateUnhealthy, StateGone} {
+			is := 0
+			if state == i.State {
+				is = 1
+			}
+			out <- gauge(s.m.instanceState, is, n.function, n.qualifier, n.instance, state)
+		}
+		out <- gauge(s.m.instanceSessions, i.Sessions, n.function, n.qualifier, n.instance)
+		out <- gauge(s.m.instancesInFlight, i.InFlight, n.function, n.qualifier, n.instance)
+	}
+}
+
+type name struct{ function, qualifier, instance string }
+
+// names are those seen in one scrape. Two samples of one name, say of an instance and of the one that took its
+// place, would fail the whole scrape: the first counts.
+type names map[name]bool
+
+func (ns names) first(n name) bool {
+	if ns[n] {
+		return false
+	}
+	ns[n] = true
+	return true
 }
 
 func gauge(d *prometheus.Desc, value int, labels ...string) prometheus.Metric {

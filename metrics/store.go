@@ -31,6 +31,15 @@ func (o StoreOp) String() string {
 	return word(uint8(o), "pin", "rehome", "end", "touch", "sweep", "get", "list", "report", "instances", "secret", "ping", Other)
 }
 
+// StoreOpOf returns the operation of that name, OpOther for a name it does not know.
+func StoreOpOf(name string) StoreOp {
+	o := OpPin
+	for o < OpOther && o.String() != name {
+		o++
+	}
+	return o
+}
+
 // StoreResult says how a call of the session store ended.
 type StoreResult uint8
 
@@ -99,13 +108,6 @@ func (m *Metrics) StoreOperation(op StoreOp, result StoreResult, took time.Durat
 	o := &m.ops[min(op, OpOther)]
 	o.results[min(result, StoreError)].Inc()
 	o.duration.Observe(took.Seconds())
-}
-
-// Evicted counts n sessions that others pushed out of the cache.
-func (m *Metrics) Evicted(n int) {
-	if m != nil {
-		m.evictions.Add(float64(n))
-	}
 }
 
 // Touches counts n reports of use.
