@@ -66,7 +66,7 @@ func New(cfg Config, scope Scope) (Rule, error) {
 	case sessions.AffinityHeader:
 		return newHeaderRule(cfg.Header), nil
 	case sessions.AffinityCookie:
-		if scope.Keys == nil {
+		if scope.Keys == nil || len(scope.Keys.keys) == 0 {
 			return nil, errors.New("affinity: GENERATED_COOKIE needs signing keys")
 		}
 		return newCookieRule(cfg.Cookie, scope), nil

@@ -103,4 +103,8 @@ func TestNewRefuses(t *testing.T) {
 			require.Nil(t, rule)
 		})
 	}
+	cfg := affinity.DefaultConfig()
+	cfg.Type = sessions.AffinityCookie
+	_, err := affinity.New(cfg, affinity.Scope{Function: "counter", Keys: new(affinity.Keys)})
+	require.ErrorContains(t, err, "signing keys")
 }

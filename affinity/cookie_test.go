@@ -1,10 +1,9 @@
 package affinity_test
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,94 +65,7 @@ func TestCookieAbsentMakesAFreshID(t *testing.T) {
 }
 
 // Every value one byte away is refused: each byte replaced by each other one, removed, or put in anywhere.
-func TestCookieOneByteChangedIsRefused(t *testing.T) {
-	rule := cookieRule(t, scope(t, secretA, secretB))
-	value := issueValue(t, rule, affinity.NewID())
-	tried := 0
-	refused := func(changed string) {
-		first, _, _ := strings.Cut(changed, ";")
-		if strings.TrimRight(first, " \t\r\n") == value {
-			return // the byte went behind the value, which it does not change
-		}
-		tried++
-		if claim := extract(t, rule, "limpet-session="+changed); !claim.Fresh {
-			t.Fatalf("adopted %q for %q", changed, value)
-		}
-	}
-	for i := range len(value) {
-		refused(value[:i] + value[i+1:])
-		for b := range 256 {
-			refused(value[:i] + string([]byte{byte(b)}) + value[i:])
-			if byte(b) != value[i] {
-				refused(value[:i] + string([]byte{byte(b)}) + value[i+1:])
-			}
-		}
-	}
-	require.Greater(t, tried, 10_000)
-}
-
-func TestCookieRandomChangesAreRefused(t *testing.T) {
-	rule := cookieRule(t, scope(t, secretA))
-	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 0))
-	value := issueValue(t, rule, affinity.NewID())
-	for range 10_000 {
-		changed := []byte(value)
-		changed[random.IntN(len(changed))] ^= byte(1 + random.IntN(255))
-		if claim := extract(t, rule, "limpet-session="+string(changed)); !claim.Fresh {
-			t.Fatalf("adopted %q, seed %d", changed, seed)
-		}
-	}
-}
-
-func TestCookieForgeriesAreRefused(t *testing.T) {
-	rule := cookieRule(t, scope(t, secretA))
-	id := affinity.NewID()
-	value := issueValue(t, rule, id)
-	field := strings.Split(value, ".")
-	require.Len(t, field, 5)
-	other := strings.Split(issueValue(t, rule, affinity.NewID()), ".")
-	for name, forged := range map[string]string{
-		"plain ID":                id,
-		"no MAC":                  strings.Join(field[:4], "."),
-		"empty MAC":               strings.Join(field[:4], ".") + ".",
-		"another's MAC":           strings.Join(field[:4], ".") + "." + other[4],
-		"padded MAC":              value + "=",
-		"quoted":                  `"` + value + `"`,
-		"percent-encoded":         "%76" + value[1:],
-		"one field more":          value + ".x",
-		"leading zero in expiry":  strings.Join([]string{field[0], field[1], field[2], "0" + field[3], field[4]}, "."),
-		"sign in expiry":          strings.Join([]string{field[0], field[1], field[2], "+" + field[3], field[4]}, "."),
-		"later expiry":            strings.Join([]string{field[0], field[1], field[2], "99999999999", field[4]}, "."),
-		"another version":         "v2" + value[2:],
-		"upper-case version":      "V1" + value[2:],
-		"over-long":               value + strings.Repeat("A", 4096),
-		"over-long ID":            strings.Join([]string{field[0], field[1], strings.Repeat("x", 65), field[3], field[4]}, "."),
-		"fields shifted":          strings.Join([]string{field[0], field[1], field[2] + field[3][:1], field[3][1:], field[4]}, "."),
-		"leading blank":           " " + value,
-		"second form of the MAC":  value[:len(value)-1] + nextBase64(value[len(value)-1]),
-		"upper-case ID":           strings.Join([]string{field[0], field[1], strings.ToUpper(field[2]) + "A", field[3], field[4]}, "."),
-		"key ID of no key":        strings.Join([]string{field[0], "AAAAAAAA", field[2], field[3], field[4]}, "."),
-		"only dots":               "....",
-		"nothing":                 "",
-		"newline inside the MAC":  value[:len(value)-4] + "\n" + value[len(value)-4:],
-		"value of the name alone": "limpet-session",
-	} {
-		requireFresh(t, extract(t, rule, "limpet-session="+forged), name)
-	}
-	requireFresh(t, extract(t, rule, "limpet-session"), "no value")
-	requireFresh(t, extract(t, rule, "limpet-sessio="+value), "a shorter name")
-	requireFresh(t, extract(t, rule, "limpet-session2="+value), "a longer name")
-	requireFresh(t, extract(t, rule, "Limpet-Session="+value), "a name in other case")
-	requireFresh(t, extract(t, rule, "=limpet-session="+value), "no name")
-}
-
 // nextBase64 returns a character with the same high bits: where only those count, it decodes to the same bytes.
-func nextBase64(c byte) string {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	return string(alphabet[strings.IndexByte(alphabet, c)^1])
-}
-
 func TestCookieOfAnotherScopeIsRefused(t *testing.T) {
 	keys := newKeys(t, secretA)
 	ours := affinity.Scope{Function: "ab", Qualifier: "c", Keys: keys}
@@ -198,7 +110,7 @@ func TestCookieExpiresAtTheSecond(t *testing.T) {
 		require.Equal(t, "id", extract(t, rule, line).ID)
 		time.Sleep(10*time.Second - 1)
 		require.Equal(t, "id", extract(t, rule, line).ID)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		requireFresh(t, extract(t, rule, line))
 		time.Sleep(1000 * time.Hour)
 		requireFresh(t, extract(t, rule, line))
@@ -245,77 +157,21 @@ func TestCookieGivenSeveralTimes(t *testing.T) {
 	}
 }
 
-func TestCookieAttributes(t *testing.T) {
-	type change = func(*affinity.CookieConfig)
-	for _, tc := range []struct {
-		name   string
-		change change
-		secure bool
-		want   string
-	}{
-		{"default, plain", func(*affinity.CookieConfig) {}, false, "Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"},
-		{"default, TLS", func(*affinity.CookieConfig) {}, true, "Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
-		{"always, plain", func(c *affinity.CookieConfig) { c.Secure = affinity.SecureAlways }, false,
-			"Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
-		{"never, TLS", func(c *affinity.CookieConfig) { c.Secure = affinity.SecureNever }, true,
-			"Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"},
-		{"strict, path", func(c *affinity.CookieConfig) { c.SameSite, c.Path = affinity.SameSiteStrict, "/app/" }, false,
-			"Path=/app/; Max-Age=3600; HttpOnly; SameSite=Strict"},
-		{"none, TLS", func(c *affinity.CookieConfig) { c.SameSite = affinity.SameSiteNone }, true,
-			"Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=None"},
-		{"none, plain: a browser would refuse None", func(c *affinity.CookieConfig) { c.SameSite = affinity.SameSiteNone }, false,
-			"Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"},
-		{"prefix, plain: a browser would refuse it without Secure", func(c *affinity.CookieConfig) { c.Name = "__Host-s" }, false,
-			"Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			rule := cookieRule(t, scope(t, secretA), tc.change)
-			g := grant("id")
-			g.Secure = tc.secure
-			h := http.Header{}
-			rule.Respond(h, g)
-			_, attributes, _ := strings.Cut(h.Get("Set-Cookie"), "; ")
-			require.Equal(t, tc.want, attributes)
+func TestCookieRuleIsSafeForConcurrentUse(t *testing.T) {
+	rule := cookieRule(t, scope(t, secretA, secretB))
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for range 200 {
+				id, h := affinity.NewID(), http.Header{}
+				rule.Respond(h, grant(id))
+				value, _, _ := strings.Cut(h.Get("Set-Cookie"), ";")
+				claim, err := rule.Extract(request(http.Header{"Cookie": {value}}))
+				if err != nil || claim != (affinity.Claim{ID: id}) {
+					t.Errorf("claim %+v for %s, error %v", claim, id, err)
+				}
+			}
 		})
 	}
-}
-
-func TestCookieMaxAgeIsWholeSeconds(t *testing.T) {
-	rule := cookieRule(t, scope(t, secretA))
-	for ttl, want := range map[time.Duration]int{
-		6 * time.Hour: 21600, 90*time.Second + 999*time.Millisecond: 90, time.Second: 1, time.Millisecond: 1, 0: 1,
-	} {
-		require.Equal(t, want, issue(t, rule, affinity.Grant{ID: "id", Issue: true, TTL: ttl}).MaxAge, ttl)
-	}
-}
-
-func TestCookieRespondWithoutIssue(t *testing.T) {
-	rule := cookieRule(t, scope(t, secretA))
-	for _, g := range []affinity.Grant{{ID: "id", TTL: time.Hour}, {Issue: true, TTL: time.Hour}} {
-		h := http.Header{"Cache-Control": {"public"}, "Set-Cookie": {"a=b"}}
-		rule.Respond(h, g)
-		require.Equal(t, http.Header{"Cache-Control": {"public"}, "Set-Cookie": {"a=b"}}, h, "%+v", g)
-	}
-}
-
-func TestCookieRespondDropsTheInstancesOwn(t *testing.T) {
-	rule := cookieRule(t, scope(t, secretA))
-	ours := []string{
-		"limpet-session=evil", "limpet-session=; Max-Age=0", " limpet-session =x; Domain=example.com", "limpet-session",
-		"=limpet-session=evil", "= limpet-session", "\tlimpet-session\t=x", "limpet-session;Path=/deep",
-	}
-	theirs := []string{"limpet-session2=x", "x=limpet-session=1", "Limpet-Session=x", "a=b; limpet-session=c", "=", ""}
-	h := http.Header{"Set-Cookie": append(append([]string{}, ours...), theirs...)}
-	rule.Respond(h, affinity.Grant{ID: "id"})
-	require.Equal(t, theirs, h["Set-Cookie"])
-
-	h = http.Header{"Set-Cookie": ours}
-	rule.Respond(h, affinity.Grant{ID: "id"})
-	require.NotContains(t, h, "Set-Cookie")
-
-	h = http.Header{"Set-Cookie": {"limpet-session=evil", "a=b"}}
-	rule.Respond(h, grant("id"))
-	require.Len(t, h["Set-Cookie"], 2)
-	require.Equal(t, "a=b", h["Set-Cookie"][0])
-	require.NotContains(t, fmt.Sprint(h), "evil")
+	clients.Wait()
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/limpet-proxy/limpet/affinity"
@@ -32,7 +33,13 @@ func front(t *testing.T, rule affinity.Rule) (addr string) {
 	target, err := url.Parse(instance.URL)
 	require.NoError(t, err)
 
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(proxyHandler(rule, target))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+func proxyHandler(rule affinity.Rule, target *url.URL) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claim, err := rule.Extract(r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -49,9 +56,7 @@ func front(t *testing.T, rule affinity.Rule) (addr string) {
 			},
 		}
 		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
+	})
 }
 
 // exchange sends a head of raw lines and returns the response and the headers that reached the instance.
@@ -173,6 +178,45 @@ func TestCookieOnTheWire(t *testing.T) {
 			require.Equal(t, "private", res.Header.Get("Cache-Control"))
 			again, _ := exchange(t, addr, "Cookie: limpet-session="+res.Cookies()[1].Value)
 			require.Len(t, again.Cookies(), 1, "the cookie that was given is adopted")
+		})
+	}
+}
+
+// HTTP/2 sends each cookie in a field of its own and header names in lower case.
+func TestHTTP2(t *testing.T) {
+	cookies := cookieRule(t, scope(t, secretA))
+	home := issueValue(t, cookies, "home")
+	for name, tc := range map[string]struct {
+		rule   affinity.Rule
+		header http.Header
+		claim  affinity.Claim
+		err    error
+	}{
+		"header":       {headerRule(t, "X-Session-Id"), http.Header{"X-Session-Id": {"home"}}, affinity.Claim{ID: "home"}, nil},
+		"header twice": {headerRule(t, "X-Session-Id"), http.Header{"X-Session-Id": {"a", "a"}}, affinity.Claim{}, affinity.ErrInvalid},
+		"cookie":       {cookies, http.Header{"Cookie": {"a=1; limpet-session=" + home + "; b=2"}}, affinity.Claim{ID: "home"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				claim, err := tc.rule.Extract(r)
+				assert.ErrorIs(t, err, tc.err)
+				assert.Equal(t, tc.claim, claim)
+				tc.rule.Forward(r.Header, "home")
+				w.Header()["Seen-Cookie"] = r.Header["Cookie"]
+			}))
+			server.EnableHTTP2 = true
+			server.StartTLS()
+			defer server.Close()
+			r, err := http.NewRequest(http.MethodGet, server.URL, nil)
+			require.NoError(t, err)
+			r.Header = tc.header
+			res, err := server.Client().Do(r)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, 2, res.ProtoMajor)
+			if tc.header.Get("Cookie") != "" {
+				require.Equal(t, []string{"a=1; b=2"}, res.Header["Seen-Cookie"])
+			}
 		})
 	}
 }
