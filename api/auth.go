@@ -17,9 +17,6 @@ import (
 // MinSecret is how many bytes a key's secret has at least.
 const MinSecret = 16
 
-// AnyFunction in a key's functions stands for all of them.
-const AnyFunction = "*"
-
 // Auth decides who may use the admin listener. It is immutable and safe for concurrent use; a reload makes another.
 //
 // With keys, a caller sends Authorization: Bearer and a secret (RFC 6750, section 2.1). Without, as for a nil *Auth,
