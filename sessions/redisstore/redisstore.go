@@ -1,2 +1,106 @@
 // Package redisstore keeps the session table on Redis: standalone, Sentinel or Cluster.
+//
+// # Layout
+//
+// All keys of one function share a hash tag, so that one script can change what belongs together, in Cluster too.
+// Function and qualifier are percent-encoded, so that names with colons or braces cannot meet. P is Config.KeyPrefix,
+// F the function, Q the qualifier; "member" is "Q:ID".
+//
+//	P:s:{F}:Q:ID   string   the Active session's record (record.go); never with a key TTL
+//	P:x:{F}        zset     member by deadline in µs; a touch changes this and not the record
+//	P:m:{F}        zset     member by its instance's number: the members of an instance are one score range
+//	P:c:{F}        hash     "incarnation\0version\0instance" -> "sessions number"
+//	P:i:{F}        hash     "version\0instance" -> the registry's record (instance.go)
+//	P:w:{F}        hash     high-water marks: epoch, incarnation, number; and when the registry was last tidied
+//	P:a:{F}:Q      zset     Active listing, lexicographic: creation time in µs (16 digits), ID
+//	P:z:{F}:Q      zset     Ended listing, lexicographic: creation time, ID, epoch (16 digits)
+//	P:e:{F}:Q:ID   hash     ended records of an ID by epoch, and "block": until when the ID may not be used again
+//	P:p:{F}        zset     ended records by when their retention is over
+//	P:t:{F}:CALL   string   the answer of an End that left no trace, for the 10 s in which it may be sent again
+//	P:k:NAME       string   a secret
+//
+// docs/decisions/0002-redis-layout.md says why.
+//
+// # Access
+//
+// The user needs no more than this (for the prefix "limpet"; in Cluster and with Sentinel too, where replicas and
+// sentinels need their own users). It can neither read the configuration nor other keys, nor flush:
+//
+//	user limpet on >PASSWORD ~limpet:* resetchannels -@all +ping +hello +auth +info +wait +cluster|slots +cluster|shards +readonly +command +eval +evalsha +exists +get +set +mget +del +pttl +pexpire +time +hget +hset +hdel +hmget +hgetall +hincrby +zadd +zrem +zscore +zmscore +zrange +zrangebylex
 package redisstore
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// Options are what Config cannot say.
+type Options struct {
+	// TLS replaces the configuration that Config.TLS stands for. If nil and Config.TLS is set: the system's roots,
+	// and the host of the address as the server's name.
+	TLS *tls.Config
+	// Logger is told what an operator should know. If nil, nobody is.
+	Logger *slog.Logger
+}
+
+// Store is a sessions.Store on Redis. It is safe for concurrent use.
+//
+// Whatever keeps Redis from answering is sessions.ErrUnavailable: no connection, a time-out, a server that loads its
+// data, was demoted, is out of memory or refuses the password. The caller's own cancelled context is returned as it
+// is. After breakerFailures failures to get an answer in a row, callers are answered at once until a probe in the
+// background gets through.
+type Store struct {
+	client   redis.UniversalClient
+	keys     keyspace
+	scripts  scripts
+	breakers breakers
+	log      *slog.Logger
+	// acked says that a write is acknowledged only when a replica has it: see replicated.
+	acked bool
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+var _ sessions.Store = (*Store)(nil)
+
+// Open returns a store. It does not wait for Redis, nor need it: until Redis answers, operations return
+// sessions.ErrUnavailable. It fails only for a configuration that cannot be used, such as a missing password file
+// or a certificate that cannot be read.
+func Open(cfg Config, o Options) (*Store, error) {
+	universal, err := universalOptions(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Store{
+		client: redis.NewUniversalClient(universal), keys: keyspace{prefix: cfg.KeyPrefix}, scripts: loadScripts(),
+		log: log, acked: cfg.MasterName != "", stop: stop,
+	}
+	s.breakers = breakers{perFunction: isCluster(cfg), probe: s.probe, ctx: ctx, running: &s.running}
+	s.running.Go(func() { s.inspect(ctx) })
+	return s, nil
+}
+
+// Ping says whether Redis answers. In Cluster, whether any node does.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.do(ctx, "", func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
+}
+
+// Close closes all connections. Operations under way may fail.
+func (s *Store) Close() error {
+	s.stop()
+	err := s.client.Close()
+	s.running.Wait()
+	return err
+}

@@ -1,0 +1,61 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// unavailable are the first words of replies by which a server says that it cannot answer now, or us never.
+func unavailable() []string {
+	return []string{
+		"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "OOM", "MISCONF", "BUSY", "UNKILLABLE",
+		"MOVED", "ASK", "NOAUTH", "WRONGPASS", "NOPERM", "UNBLOCKED", "max number of clients",
+	}
+}
+
+// corrupt are the first words of replies that say that a key holds what this package never writes.
+func corrupt() []string { return []string{"CORRUPT", "WRONGTYPE"} }
+
+// classify turns an error of the client into one of the contract's. A cancelled caller is told so: that is no fault
+// of Redis.
+func classify(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var reply redis.Error
+	switch {
+	case !errors.As(err, &reply):
+		return fmt.Errorf("%w: %w", sessions.ErrUnavailable, err)
+	case startsWith(reply, unavailable()):
+		return fmt.Errorf("%w: %w", sessions.ErrUnavailable, err)
+	case startsWith(reply, corrupt()):
+		return fmt.Errorf("%w: %w", sessions.ErrCorrupt, err)
+	default:
+		return fmt.Errorf("redis: %w", err)
+	}
+}
+
+func startsWith(reply redis.Error, prefixes []string) bool {
+	message := strings.TrimPrefix(reply.Error(), "ERR ")
+	for _, p := range prefixes {
+		if strings.HasPrefix(message, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// answered says whether the server said something, if only no.
+func answered(err error) bool {
+	var reply redis.Error
+	return err == nil || errors.As(err, &reply)
+}
