@@ -1,0 +1,63 @@
+package embeddedstore
+
+import "errors"
+
+// ErrDisk is what a disk that BreakDisk broke answers.
+var ErrDisk = errors.New("disk broken by the test")
+
+type brokenSync struct{ logFile }
+
+func (brokenSync) Sync() error { return ErrDisk }
+
+// BreakDisk makes every further sync of the log fail.
+func (s *Store) BreakDisk() {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	s.log.file = brokenSync{s.log.file}
+}
+
+type gatedSync struct {
+	logFile
+	gate    <-chan struct{}
+	waiting chan<- struct{}
+}
+
+func (g gatedSync) Sync() error {
+	select {
+	case g.waiting <- struct{}{}:
+	default:
+	}
+	<-g.gate
+	return g.logFile.Sync()
+}
+
+// HoldDisk makes every further sync of the log wait until gate is closed, and tell waiting, if it can, that it does.
+func (s *Store) HoldDisk(gate <-chan struct{}, waiting chan<- struct{}) {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	s.log.file = gatedSync{s.log.file, gate, waiting}
+}
+
+// SetMinLog sets how large the log grows before a snapshot replaces it.
+func (s *Store) SetMinLog(bytes int64) {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	s.log.minLog = bytes
+}
+
+// ReadLog reads b as the last log of a new store.
+func ReadLog(b []byte) (whole int, err error) {
+	return readLog(b, true, &Store{clock: newClock(), functions: map[string]*function{}, secrets: map[string]secret{}})
+}
+
+// ReadSnapshot reads b as the snapshot of a new store.
+func ReadSnapshot(b []byte) error {
+	return readSnapshot(b, &Store{clock: newClock(), functions: map[string]*function{}, secrets: map[string]secret{}})
+}
+
+// Seal gives entries the head of a frame, and a file its header.
+func Seal(entries []byte) []byte {
+	b := append(make([]byte, frameHead), entries...)
+	seal(b)
+	return append(header(logMagic), b...)
+}
