@@ -54,8 +54,8 @@ func (h headerRule) Respond(header http.Header, g Grant) {
 
 func (h headerRule) Header() string { return h.name }
 
-// sameVariable reports whether a CGI-like server makes one variable of two header names: letters in any case, and
-// all that is neither letter nor digit an underscore (RFC 3875, section 4.1.18).
+// sameVariable reports whether a CGI-like server could make one variable of two header names. It ignores case and turns
+// hyphens into underscores (RFC 3875, section 4.1.18); some turn all that is neither letter nor digit.
 func sameVariable(a, b string) bool {
 	if len(a) != len(b) {
 		return false

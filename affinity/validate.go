@@ -104,7 +104,7 @@ func (c CookieConfig) pathProblem() string {
 }
 
 // namePrefix returns the prefix of a cookie's name by which browsers ask for attributes, or "". They compare it in any
-// case (RFC 6265bis, section 5.7, steps 20 and 21). __Http- is younger; it asks for Secure and HttpOnly.
+// case (RFC 6265bis, section 5.7). __Http- is younger; it asks for Secure and HttpOnly.
 func namePrefix(name string) string {
 	for _, prefix := range [...]string{"__Host-Http-", "__Host-", "__Secure-", "__Http-"} {
 		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
