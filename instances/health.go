@@ -171,7 +171,7 @@ func (h *health) home() sessions.HomeState {
 // loss would otherwise begin a new incarnation with every probe that happens to succeed.
 func (h *health) report() sessions.Health {
 	switch {
-	case h.lost:
+	case h.lost && h.failures > 0:
 		return sessions.HealthLost
 	case h.healthy() && h.failures == 0:
 		return sessions.HealthUp

@@ -106,7 +106,7 @@ func (p *Pool) Apply(cfg PoolConfig) error {
 	p.rules = newRules(cfg)
 	for _, i := range p.instances {
 		i.limit.Store(int64(cfg.RequestsPerInstance))
-		if old != p.rules {
+		if old != p.rules && p.running != nil {
 			i.probeNow()
 		}
 	}

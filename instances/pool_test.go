@@ -1,0 +1,380 @@
+package instances_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/instances"
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+func TestNewPoolRefusesWhatItCannotRun(t *testing.T) {
+	good := instances.PoolConfig{Function: "f", Version: "v", Registry: newRegistry(), Config: config("a")}
+	bad := map[string]func(*instances.PoolConfig){
+		"no registry":  func(c *instances.PoolConfig) { c.Registry = nil },
+		"no instance":  func(c *instances.PoolConfig) { c.Config.Static = nil },
+		"bad URL":      func(c *instances.PoolConfig) { c.Config.Static[0].URL = "ftp://a" },
+		"bad interval": func(c *instances.PoolConfig) { c.Config.Health.Interval = -1 },
+	}
+	for name, spoil := range bad {
+		cfg := good
+		cfg.Config = config("a")
+		spoil(&cfg)
+		_, err := instances.NewPool(cfg)
+		require.ErrorIs(t, err, instances.ErrConfig, name)
+	}
+	zeros := good
+	zeros.Config = instances.Config{Static: good.Config.Static, Health: &instances.HealthConfig{}}
+	_, err := instances.NewPool(zeros)
+	require.NoError(t, err, "zeros mean defaults")
+
+	pool, err := instances.NewPool(good)
+	require.NoError(t, err)
+	other := good
+	other.Function = "g"
+	require.ErrorIs(t, pool.Apply(other), instances.ErrConfig)
+}
+
+func TestApplyKeepsWhatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b").run()
+		a, home := w.instance("a"), w.home("a")
+		require.True(t, a.Acquire())
+		w.set("a", host{err: errTimeout})
+		a.Unreachable(errTimeout)
+		synctest.Wait()
+
+		w.cfg.Config = config("a", "c")
+		w.cfg.RequestsPerInstance = 1
+		require.NoError(t, w.pool.Apply(w.cfg))
+		require.Same(t, a, w.instance("a"))
+		require.Equal(t, 1, a.InFlight())
+		require.False(t, a.Acquire(), "the new limit counts at once")
+		require.Equal(t, sessions.HomeSuspect, w.state(home), "the circuit stays open")
+		require.NoError(t, a.Gone().Err())
+		synctest.Wait()
+		require.Equal(t, []string{"c"}, w.candidates())
+
+		w.cfg.Config.Static = nil
+		require.ErrorIs(t, w.pool.Apply(w.cfg), instances.ErrConfig)
+		require.Same(t, a, w.instance("a"), "a bad configuration changes nothing")
+		require.Equal(t, []string{"c"}, w.candidates())
+		w.stop()
+	})
+}
+
+func TestRemovedInstanceIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b").run()
+		b, home := w.instance("b"), w.home("b")
+		require.True(t, b.Acquire())
+		probes := w.probed("b")
+		w.registry.outage(true) // the registry hears of it later
+		w.cfg.Config = config("a")
+		require.NoError(t, w.pool.Apply(w.cfg))
+		removed := time.Now()
+
+		require.ErrorIs(t, b.Gone().Err(), context.Canceled)
+		_, ok := w.pool.Lookup(home)
+		require.False(t, ok)
+		w.rounds(2)
+		state, since := w.pool.State(home)
+		require.Equal(t, sessions.HomeLost, state)
+		require.Equal(t, removed, since)
+		require.Equal(t, probes, w.probed("b"), "probed no more")
+
+		views := w.pool.Snapshot()
+		require.Len(t, views, 2)
+		require.Equal(t, instances.StateGone, views[1].State)
+		require.Equal(t, 1, views[1].InFlight)
+		b.Release()
+		require.Len(t, w.pool.Snapshot(), 1)
+
+		w.registry.outage(false)
+		w.rounds(3)
+		require.False(t, w.registry.record("b").GoneAt.IsZero())
+		require.Equal(t, 1, w.registry.saidEver("b", sessions.HealthGone), "once: another replica may list it again")
+		w.stop()
+	})
+}
+
+func TestAnotherURLIsAnotherProgram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a").run()
+		old, home := w.instance("a"), w.home("a")
+		w.registry.outage(true)
+		w.cfg.Config.Static[0].URL = "http://elsewhere.test:81"
+		require.NoError(t, w.pool.Apply(w.cfg))
+		synctest.Wait()
+		require.Error(t, old.Gone().Err())
+		require.NotSame(t, old, w.instance("a"))
+		require.Equal(t, "http://elsewhere.test:81", w.instance("a").URL().String())
+		require.Equal(t, sessions.HomeReplaced, w.state(home), "not even before the registry has heard of it")
+		require.Empty(t, w.candidates())
+
+		w.registry.outage(false)
+		w.rounds(2)
+		require.Equal(t, sessions.HomeReplaced, w.state(home))
+		require.Greater(t, w.home("a").Incarnation, home.Incarnation)
+		require.Equal(t, sessions.HomeUp, w.state(w.home("a")))
+		require.Equal(t, []string{"a"}, w.candidates())
+		w.stop()
+	})
+}
+
+func TestAnotherURLBeforeTheRegistryEverAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		w.registry.outage(true)
+		w.run()
+		w.cfg.Config.Static[0].URL = "http://elsewhere.test:81"
+		require.NoError(t, w.pool.Apply(w.cfg))
+		require.Equal(t, sessions.HomeSuspect, w.state(sessions.Home{ID: "a", Incarnation: 9}),
+			"pinned to which of the two programs, nobody here can tell")
+		w.registry.outage(false)
+		w.rounds(2)
+		require.Equal(t, sessions.HomeUp, w.state(w.home("a")))
+		w.stop()
+	})
+}
+
+func TestAnIDThatComesBackIsAnotherIncarnation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b").run()
+		home := w.home("b")
+		for _, ids := range [][]string{{"a"}, {"a", "b"}} {
+			w.cfg.Config = config(ids...)
+			require.NoError(t, w.pool.Apply(w.cfg))
+			synctest.Wait()
+		}
+		w.rounds(1)
+		require.Equal(t, sessions.HomeReplaced, w.state(home))
+		require.ElementsMatch(t, []string{"a", "b"}, w.candidates())
+		w.stop()
+	})
+}
+
+func TestRemovedIDsAreRememberedWithinBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		for n := range instances.MaxRemovals + 10 {
+			w.cfg.Config = config("a", fmt.Sprint("n", n))
+			require.NoError(t, w.pool.Apply(w.cfg))
+			time.Sleep(time.Millisecond)
+		}
+		require.Equal(t, sessions.HomeUnknown, w.state(sessions.Home{ID: "n0"}), "the oldest was forgotten")
+		require.Equal(t, sessions.HomeLost, w.state(sessions.Home{ID: "n100"}))
+		time.Sleep(sessions.DefaultRetention + time.Second)
+		require.NoError(t, w.pool.Apply(w.cfg))
+		require.Equal(t, sessions.HomeUnknown, w.state(sessions.Home{ID: "n100"}))
+	})
+}
+
+func TestApplyReplacesTheProbeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		w.cfg.Config.Health.Interval = time.Hour
+		require.NoError(t, w.pool.Apply(w.cfg))
+		w.run()
+		before := w.probed("a")
+		w.cfg.Config.Health.Interval = time.Second
+		require.NoError(t, w.pool.Apply(w.cfg))
+		w.pass(5 * time.Second)
+		require.GreaterOrEqual(t, w.probed("a"), before+5)
+		w.stop()
+	})
+}
+
+func TestPickPrefersFewerInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b", "c")
+		w.registry.outage(true) // sessions need a registry, these requests do not
+		w.run()
+		require.True(t, w.instance("a").Acquire())
+		count := map[string]int{}
+		for range 3000 {
+			i, ok := w.pool.Pick(nil)
+			require.True(t, ok)
+			count[i.ID()]++
+		}
+		// a wins only where both draws are a: one in nine.
+		require.InDelta(t, 333, count["a"], 120)
+		require.InDelta(t, 1333, count["b"], 200)
+
+		i, ok := w.pool.Pick(func(i *instances.Instance) bool { return i.ID() != "a" })
+		require.True(t, ok)
+		require.Equal(t, "a", i.ID())
+		_, ok = w.pool.Pick(func(*instances.Instance) bool { return true })
+		require.False(t, ok)
+
+		for _, id := range []string{"a", "b", "b"} {
+			require.True(t, w.instance(id).Acquire())
+		}
+		for range 100 { // a and b are full
+			i, ok := w.pool.Pick(nil)
+			require.True(t, ok)
+			require.Equal(t, "c", i.ID())
+		}
+		w.stop()
+	})
+}
+
+func TestCandidatesAreAFairSample(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := make([]string, 20)
+		for i := range ids {
+			ids[i] = fmt.Sprint("i", i)
+		}
+		w := newWorld(t, ids...).run()
+		const draws, n = 20_000, 4
+		drawn, first := map[string]int{}, map[string]int{}
+		for range draws {
+			homes := w.pool.Candidates(n)
+			require.Len(t, homes, n)
+			seen := map[string]bool{}
+			for _, h := range homes {
+				require.False(t, seen[h.ID], "drawn twice")
+				require.Positive(t, h.Incarnation)
+				seen[h.ID] = true
+				drawn[h.ID]++
+			}
+			first[homes[0].ID]++
+		}
+		for _, id := range ids { // five standard deviations
+			require.InDelta(t, draws*n/20, drawn[id], 285, id)
+			require.InDelta(t, draws/20, first[id], 155, id)
+		}
+		require.Len(t, w.pool.Candidates(0), 20)
+		require.Len(t, w.pool.Candidates(99), 20)
+		order := map[string]int{}
+		for range 2000 {
+			order[w.pool.Candidates(0)[0].ID]++
+		}
+		require.Len(t, order, 20, "all of them come in random order too")
+		w.stop()
+	})
+}
+
+func TestReadersTakeNoMemory(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	home := sessions.Home{ID: "a", Incarnation: 1}
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		if s, _ := w.pool.State(home); s != sessions.HomeUp {
+			t.Error(s)
+		}
+		if i, ok := w.pool.Lookup(home); !ok || i.ID() != "a" {
+			t.Error("no instance")
+		}
+	}))
+}
+
+// A writer that never ends: a log handler that blocks while the pool's mutex is held.
+func TestReadersDoNotWaitForWriters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b").run()
+		w.stop()
+		home, a := w.home("a"), w.instance("a")
+		stuck := make(stuckHandler)
+		w.cfg.Logger = slog.New(stuck)
+		require.NoError(t, w.pool.Apply(w.cfg))
+		go a.Unreachable(errTimeout)
+		synctest.Wait()
+		require.Equal(t, sessions.HomeUp, w.state(home))
+		require.Same(t, a, w.instance("a"))
+		require.Len(t, w.candidates(), 2)
+		require.False(t, closed(w.pool.Changed()))
+		require.True(t, a.Acquire())
+		_, ok := w.pool.Pick(nil)
+		require.True(t, ok)
+		require.Equal(t, home, a.Home())
+		close(stuck)
+		synctest.Wait()
+		require.Equal(t, sessions.HomeSuspect, w.state(home))
+	})
+}
+
+type stuckHandler chan struct{}
+
+func (h stuckHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h stuckHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h stuckHandler) WithGroup(string) slog.Handler            { return h }
+func (h stuckHandler) Handle(context.Context, slog.Record) error {
+	<-h
+	return nil
+}
+
+func TestConcurrentUse(t *testing.T) {
+	w := newWorld(t, "a", "b", "c")
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	wg.Go(func() { w.pool.Run(ctx) })
+	for range 4 {
+		wg.Go(func() {
+			for range 500 {
+				w.pool.Candidates(2)
+				w.state(sessions.Home{ID: "a"})
+				if i, ok := w.pool.Pick(nil); ok && i.Acquire() {
+					i.Refused()
+					i.Release()
+				}
+				w.pool.Snapshot()
+			}
+		})
+	}
+	for n := range 50 {
+		cfg := w.cfg
+		cfg.Config = config("a", fmt.Sprint("n", n))
+		require.NoError(t, w.pool.Apply(cfg))
+	}
+	cancel()
+	wg.Wait()
+}
+
+func TestSnapshotIsWhatOperatorsSee(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b").run()
+		ready := time.Now()
+		w.registry.edit("a", func(r *sessions.InstanceRecord) { r.Used, r.Sessions = true, 3 })
+		w.set("b", host{err: errStatus})
+		require.True(t, w.instance("a").Acquire())
+		w.rounds(2)
+		views := w.pool.Snapshot()
+		require.Equal(t, instances.View{
+			ID: "a", URL: "http://a.test:80", State: instances.StateReady, Since: ready,
+			InFlight: 1, Sessions: 3, Used: true, Incarnation: w.registry.record("a").Incarnation,
+		}, views[0])
+		require.Equal(t, "b", views[1].ID)
+		require.Equal(t, errStatus.Error(), views[1].Error)
+		require.Equal(t, []string{"b"}, w.candidates(), "isolation has used a up")
+		w.stop()
+	})
+}
+
+func TestLogsChangesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		w := newWorld(t, "a")
+		w.cfg.Logger = slog.New(slog.NewTextHandler(&out, nil))
+		require.NoError(t, w.pool.Apply(w.cfg))
+		w.run()
+		w.rounds(20)
+		require.Equal(t, 1, strings.Count(out.String(), "\n"), out.String())
+		require.Contains(t, out.String(), "instance ready")
+		w.registry.outage(true)
+		w.rounds(20)
+		require.Equal(t, 1, strings.Count(out.String(), "cannot be reported"), out.String())
+		w.registry.outage(false)
+		w.rounds(2)
+		require.Equal(t, 3, strings.Count(out.String(), "\n"), out.String())
+		w.stop()
+	})
+}

@@ -1,0 +1,122 @@
+package instances_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/instances"
+)
+
+func problems(c instances.Config) map[string]string {
+	found := map[string]string{}
+	c.Validate(func(key, problem string) { found[key] = problem })
+	return found
+}
+
+func TestValidate(t *testing.T) {
+	static := func(s ...instances.StaticInstance) func(*instances.Config) {
+		return func(c *instances.Config) { c.Static = s }
+	}
+	url := func(u string) func(*instances.Config) { return static(instances.StaticInstance{ID: "a", URL: u}) }
+	id := func(id string) func(*instances.Config) {
+		return static(instances.StaticInstance{ID: id, URL: "http://a:1"})
+	}
+	health := func(change func(*instances.HealthConfig)) func(*instances.Config) {
+		return func(c *instances.Config) { change(c.Health) }
+	}
+	tests := map[string]struct {
+		change func(*instances.Config)
+		key    string // "": accepted
+		says   string
+	}{
+		"as it is":          {func(*instances.Config) {}, "", ""},
+		"no health":         {func(c *instances.Config) { c.Health = nil }, "", ""},
+		"https":             {url("https://a.example"), "", ""},
+		"slash":             {url("http://a:1/"), "", ""},
+		"IPv6":              {url("http://[::1]:9001"), "", ""},
+		"a long ID":         {id(strings.Repeat("a", 128)), "", ""},
+		"dots and dashes":   {id("_a.b-c"), "", ""},
+		"timeout above":     {health(func(h *instances.HealthConfig) { h.Timeout = 2 * h.Interval }), "", ""},
+		"health with query": {health(func(h *instances.HealthConfig) { h.Path = "/h?x=1" }), "", ""},
+
+		"no source":     {static(), "static", "at least one"},
+		"dns":           {func(c *instances.Config) { c.DNS = &instances.DNSConfig{} }, "dns", "not built yet"},
+		"kubernetes":    {func(c *instances.Config) { c.Kubernetes = &instances.KubernetesConfig{} }, "kubernetes", "not built yet"},
+		"process":       {func(c *instances.Config) { c.Process = &instances.ProcessConfig{} }, "process", "not built yet"},
+		"drain":         {func(c *instances.Config) { c.DrainDeadline = time.Second }, "drain_deadline", "not built yet"},
+		"empty ID":      {id(""), "static[0].id", "accepted is"},
+		"long ID":       {id(strings.Repeat("a", 129)), "static[0].id", "accepted is"},
+		"dot first":     {id(".a"), "static[0].id", "accepted is"},
+		"dash first":    {id("-a"), "static[0].id", "accepted is"},
+		"slash in ID":   {id("a/b"), "static[0].id", "accepted is"},
+		"no ASCII":      {id("é"), "static[0].id", "accepted is"},
+		"no URL":        {url(""), "static[0].url", "http or https"},
+		"scheme":        {url("ftp://a:1"), "static[0].url", "neither http nor https"},
+		"no scheme":     {url("a:1"), "static[0].url", "neither http nor https"},
+		"no host":       {url("http://:80"), "static[0].url", "no host"},
+		"path":          {url("http://a:1/x"), "static[0].url", "path"},
+		"query":         {url("http://a:1?x"), "static[0].url", "query"},
+		"empty query":   {url("http://a:1?"), "static[0].url", "query"},
+		"fragment":      {url("http://a:1#f"), "static[0].url", "fragment"},
+		"user":          {url("http://u:secret@a:1"), "static[0].url", "user"},
+		"port 0":        {url("http://a:0"), "static[0].url", "port"},
+		"port too big":  {url("http://a:65536"), "static[0].url", "port"},
+		"empty port":    {url("http://a:"), "static[0].url", "port"},
+		"opaque":        {url("http:a"), "static[0].url", "no host"},
+		"no URL at all": {url("http://u:secret@a b/%zz"), "static[0].url", "not a URL"},
+		"path not /":    {health(func(h *instances.HealthConfig) { h.Path = "healthz" }), "health.path", "starts with /"},
+		"path empty":    {health(func(h *instances.HealthConfig) { h.Path = "" }), "health.path", "starts with /"},
+		"path //":       {health(func(h *instances.HealthConfig) { h.Path = "//evil/x" }), "health.path", "starts with /"},
+		"path newline":  {health(func(h *instances.HealthConfig) { h.Path = "/a\r\nb" }), "health.path", "starts with /"},
+		"path fragment": {health(func(h *instances.HealthConfig) { h.Path = "/a#b" }), "health.path", "starts with /"},
+		"interval 0":    {health(func(h *instances.HealthConfig) { h.Interval = 0 }), "health.interval", "1ms to 1h"},
+		"timeout -1":    {health(func(h *instances.HealthConfig) { h.Timeout = -1 }), "health.timeout", "1ms to 1h"},
+		"interval 2h":   {health(func(h *instances.HealthConfig) { h.Interval = 2 * time.Hour }), "health.interval", "1ms to 1h"},
+		"failures 0":    {health(func(h *instances.HealthConfig) { h.Failures = 0 }), "health.failures", "1 to 1000"},
+		"successes -1":  {health(func(h *instances.HealthConfig) { h.Successes = -1 }), "health.successes", "1 to 1000"},
+		"same ID": {static(instances.StaticInstance{ID: "a", URL: "http://a:1"},
+			instances.StaticInstance{ID: "a", URL: "http://b:1"}), "static[1].id", "static[0]"},
+		"same address": {static(instances.StaticInstance{ID: "a", URL: "http://A"},
+			instances.StaticInstance{ID: "b", URL: "http://a:80/"}), "static[1].url", "static[0]"},
+		"same listener": {static(instances.StaticInstance{ID: "a", URL: "https://a"},
+			instances.StaticInstance{ID: "b", URL: "http://a:443"}), "static[1].url", "static[0]"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := config("x", "y")
+			test.change(&c)
+			found := problems(c)
+			if test.key == "" {
+				require.Empty(t, found)
+				return
+			}
+			require.Len(t, found, 1)
+			require.Contains(t, found[test.key], test.says)
+			require.Contains(t, found[test.key], "accepted is")
+			require.NotContains(t, found[test.key], "secret")
+		})
+	}
+}
+
+// What Validate accepts is an address that can be dialled, with nothing in it that a request would carry along.
+func FuzzURL(f *testing.F) {
+	for _, seed := range []string{"http://a:1", "https://[::1]/", "http://u@a", "http://a:1/../x", "http://a%20b", "http:///"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		u, err := instances.ParseURL(raw)
+		if err != nil {
+			return
+		}
+		require.Contains(t, []string{"http", "https"}, u.Scheme)
+		require.NotEmpty(t, u.Hostname())
+		require.Nil(t, u.User)
+		require.Empty(t, u.Path+u.RawQuery+u.Fragment)
+		again, err := instances.ParseURL(u.String())
+		require.NoError(t, err)
+		require.Equal(t, u.String(), again.String())
+	})
+}
