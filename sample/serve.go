@@ -106,6 +106,10 @@ func writeJSON(w http.ResponseWriter, wish wish, v any) {
 	if err != nil {
 		panic(err) // none of our types fails
 	}
+	if wish.status == http.StatusNoContent || wish.status == http.StatusNotModified {
+		w.WriteHeader(wish.status) // RFC 9110, 15.3.5 and 15.4.5: these have no content
+		return
+	}
 	body = append(body, '\n')
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
