@@ -14,11 +14,13 @@ import (
 type AccessLog struct {
 	Logger *slog.Logger // nil: off
 	Sample float64      // the share of requests without an error that is logged
-	Key    []byte       // of the session's hash; shared by the replicas, so that their lines can be joined
+	// Key is of the session's hash, and shared by the replicas, so that their lines can be joined. It may be set until
+	// the handler's first Swap.
+	Key []byte
 }
 
 // sessionHash names a session in a log without giving it away: in header mode the ID itself is a bearer secret.
-func (l AccessLog) sessionHash(id string) string {
+func (l *AccessLog) sessionHash(id string) string {
 	if id == "" {
 		return ""
 	}
@@ -28,7 +30,7 @@ func (l AccessLog) sessionHash(id string) string {
 }
 
 // write logs a finished exchange. Neither query nor headers are logged, for both carry secrets.
-func (l AccessLog) write(x *exchange, took time.Duration) {
+func (l *AccessLog) write(x *exchange, took time.Duration) {
 	if l.Logger == nil || x.code == "" && l.Sample < 1 && rand.Float64() >= l.Sample {
 		return
 	}

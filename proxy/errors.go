@@ -41,6 +41,7 @@ var (
 	errInstanceDown      = &Failure{"InstanceUnavailable", http.StatusServiceUnavailable, "the session's instance is unavailable"}
 	errNoHealthyInstance = &Failure{"InstanceUnavailable", http.StatusServiceUnavailable, "no instance of the function is healthy"}
 	errStoreUnavailable  = &Failure{"StoreUnavailable", http.StatusServiceUnavailable, "the session table cannot answer"}
+	errStarting          = &Failure{"StoreUnavailable", http.StatusServiceUnavailable, "this proxy is starting: the session table has not answered yet"}
 	errBadGateway        = &Failure{"BadGateway", http.StatusBadGateway, "the instance failed while it served the request"}
 	errGatewayTimeout    = &Failure{"GatewayTimeout", http.StatusGatewayTimeout, "the instance did not answer in time"}
 	errBadBody           = &Failure{"InvalidArgument", http.StatusBadRequest, "the request's body is ill-formed"}

@@ -65,7 +65,11 @@ func (x *exchange) enter() error {
 	if x.r.Method == http.MethodConnect {
 		return errConnect
 	}
-	if x.fn = x.h.routes.Load().Match(x.r); x.fn == nil {
+	routes := x.h.routes.Load()
+	if routes == nil {
+		return errStarting
+	}
+	if x.fn = routes.Match(x.r); x.fn == nil {
 		return errFunctionNotFound
 	}
 	x.fn.Metrics.InFlight(1)
@@ -293,6 +297,8 @@ func (x *exchange) record() {
 	m.Request(x.status, x.outcome(), x.proxyTime(), x.instanceTime())
 	if x.code != "" {
 		m.Error(x.code)
+	} else if x.event.Kind == sessions.EventRehomed {
+		m.Rehomed(x.event.Reason)
 	}
 	x.h.AccessLog.write(x, time.Since(x.begun))
 }

@@ -33,11 +33,9 @@ type Handler struct {
 	quiet    *log.Logger // drops what ReverseProxy would log: the exchange records each failure itself
 }
 
-// NewHandler returns a handler without functions: Swap gives it some.
+// NewHandler returns a handler that answers 503 StoreUnavailable until Swap gives it functions.
 func NewHandler(cfg Config) *Handler {
-	h := &Handler{Config: cfg, quiet: log.New(io.Discard, "", 0)}
-	h.Swap(NewRoutes(nil))
-	return h
+	return &Handler{Config: cfg, quiet: log.New(io.Discard, "", 0)}
 }
 
 // Swap puts routes in force for the requests that arrive from now on; those in flight finish on what they started

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/limpet-proxy/limpet/affinity"
+	"github.com/limpet-proxy/limpet/api"
+	"github.com/limpet-proxy/limpet/instances"
+	"github.com/limpet-proxy/limpet/metrics"
+	"github.com/limpet-proxy/limpet/proxy"
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// functionID identifies a function.
+type functionID struct{ name, qualifier string }
+
+// running is a function at work. It is immutable; its pool and queue outlive a reload.
+type running struct {
+	function *proxy.Function
+	pool     *instances.Pool
+	queue    *sessions.Queue
+	stop     context.CancelFunc
+	stopped  chan struct{} // closed when the pool's goroutines have ended
+}
+
+// functions are those that this process serves, and what they share.
+type functions struct {
+	store   sessions.Store
+	cache   *sessions.Cache
+	metrics *metrics.Metrics
+	logger  *slog.Logger
+	keys    *affinity.Keys // signs the cookies of functions without a keys_file
+
+	mu  sync.Mutex
+	all map[functionID]*running
+}
+
+// prepared is a function that is checked and built but not in force.
+type prepared struct {
+	cfg  proxy.FunctionConfig
+	rule affinity.Rule
+	pool *instances.Pool // fresh; dropped when the function runs already
+}
+
+// apply makes cfgs the functions in force and returns their routes: all of them, or, after an error, none.
+func (f *functions) apply(cfgs []proxy.FunctionConfig) (*proxy.Routes, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ready := make([]prepared, 0, len(cfgs))
+	for _, cfg := range cfgs {
+		p, err := f.prepare(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("function %s/%s: %w", cfg.Name, cfg.Qualifier, err)
+		}
+		ready = append(ready, p)
+	}
+	next := make(map[functionID]*running, len(ready))
+	serving := make([]*proxy.Function, 0, len(ready))
+	for _, p := range ready {
+		id := functionID{p.cfg.Name, p.cfg.Qualifier}
+		r, err := f.enforce(p, f.all[id])
+		if err != nil {
+			return nil, fmt.Errorf("function %s/%s: %w", p.cfg.Name, p.cfg.Qualifier, err)
+		}
+		next[id] = r
+		serving = append(serving, r.function)
+	}
+	for id, old := range f.all {
+		if next[id] == nil {
+			old.stop()
+			old.function.Transports.CloseIdle()
+		}
+	}
+	f.all = next
+	return proxy.NewRoutes(serving), nil
+}
+
+// prepare does all that can fail.
+func (f *functions) prepare(cfg proxy.FunctionConfig) (prepared, error) {
+	keys := f.keys
+	if file := cfg.Affinity.Cookie.KeysFile; cfg.Affinity.Type == sessions.AffinityCookie && file != "" {
+		var err error
+		if keys, err = affinity.LoadKeys(file); err != nil {
+			return prepared{}, err
+		}
+	}
+	rule, err := affinity.New(cfg.Affinity, affinity.Scope{Function: cfg.Name, Qualifier: cfg.Qualifier, Keys: keys})
+	if err != nil {
+		return prepared{}, err
+	}
+	pool, err := instances.NewPool(f.poolConfig(cfg))
+	return prepared{cfg, rule, pool}, err
+}
+
+func (f *functions) poolConfig(cfg proxy.FunctionConfig) instances.PoolConfig {
+	pc := instances.PoolConfig{
+		Function: cfg.Name, Version: cfg.Qualifier, Config: cfg.Instances,
+		RequestsPerInstance: cfg.RequestsPerInstance, Connect: cfg.Timeouts.Connect,
+		Registry: f.store, Logger: f.logger,
+	}
+	if cfg.OnInstanceLoss == sessions.LossFail {
+		pc.LossGrace = cfg.LossGrace
+	}
+	return pc
+}
+
+// enforce makes p the function at work. old, if not nil, lends its pool, and with it the requests in flight and the
+// health of the instances that stay.
+func (f *functions) enforce(p prepared, old *running) (*running, error) {
+	r := running{}
+	if old == nil {
+		r = f.start(p.pool)
+	} else if err := old.pool.Apply(f.poolConfig(p.cfg)); err != nil {
+		return nil, err
+	} else {
+		r = *old
+	}
+	m := f.metrics.Function(p.cfg.Name, p.cfg.Qualifier)
+	function := &proxy.Function{
+		Config: p.cfg, Rule: p.rule, Pool: r.pool, Metrics: m,
+		Transports: transports(p.cfg, old),
+	}
+	if p.cfg.Affinity.Type != sessions.AffinityNone {
+		function.Table = sessions.NewTable(sessions.TableConfig{
+			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
+		})
+	}
+	r.function = function
+	return &r, nil
+}
+
+// start runs a new pool.
+func (f *functions) start(pool *instances.Pool) running {
+	ctx, stop := context.WithCancel(context.Background())
+	r := running{pool: pool, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
+	go func() {
+		defer close(r.stopped)
+		pool.Run(ctx)
+	}()
+	return r
+}
+
+// transports keeps the connections to the instances where nothing that governs them has changed.
+func transports(cfg proxy.FunctionConfig, old *running) *proxy.Transports {
+	if old != nil {
+		kept := old.function.Transports
+		if kept.Timeouts == cfg.Timeouts && kept.PerInstance == cfg.RequestsPerInstance {
+			return kept
+		}
+		defer kept.CloseIdle()
+	}
+	return &proxy.Transports{Timeouts: cfg.Timeouts, PerInstance: cfg.RequestsPerInstance}
+}
+
+func rules(cfg proxy.FunctionConfig) sessions.Rules {
+	return sessions.Rules{
+		Function: cfg.Name, Qualifier: cfg.Qualifier, Config: cfg.Sessions, Affinity: cfg.Affinity.Type,
+		OnLoss: cfg.OnInstanceLoss, LossGrace: cfg.LossGrace, Wait: cfg.WhenFull.Wait,
+		AliveWithin: cfg.Instances.AliveWithin(),
+	}
+}
+
+// snapshot returns the functions in force, by name and qualifier.
+func (f *functions) snapshot() []*running {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]*running, 0, len(f.all))
+	for _, r := range f.all {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b *running) int {
+		x, y := a.function.Config, b.function.Config
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Qualifier, y.Qualifier))
+	})
+	return all
+}
+
+// names are the functions' names, each once, for the sweeper.
+func (f *functions) names() []string {
+	seen := map[string]bool{}
+	var names []string
+	for _, r := range f.snapshot() {
+		if name := r.function.Config.Name; !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// close stops every pool and waits for it.
+func (f *functions) close() {
+	for _, r := range f.snapshot() {
+		r.stop()
+		<-r.stopped
+		r.function.Transports.CloseIdle()
+	}
+}
+
+// statuses is what health and page say of the functions.
+func (f *functions) statuses() []api.FunctionStatus {
+	var all []api.FunctionStatus
+	for _, r := range f.snapshot() {
+		cfg := r.function.Config
+		s := api.FunctionStatus{
+			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: string(cfg.Affinity.Type), Probed: r.pool.Ready(),
+		}
+		for _, v := range r.pool.Snapshot() {
+			s.Instances = append(s.Instances, api.InstanceStatus{
+				ID: v.ID, State: v.State, Since: v.Since, Sessions: v.Sessions,
+				PerInstance: cfg.Sessions.PerInstance, InFlight: v.InFlight,
+			})
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// samples is what metrics say of the instances.
+func (f *functions) samples() []metrics.InstanceSample {
+	var all []metrics.InstanceSample
+	for _, s := range f.statuses() {
+		for _, i := range s.Instances {
+			all = append(all, metrics.InstanceSample{
+				Function: s.Name, Qualifier: s.Qualifier, Instance: i.ID, State: i.State,
+				Sessions: i.Sessions, InFlight: i.InFlight,
+			})
+		}
+	}
+	return all
+}
+
+// waiting is what metrics say of the queues for a slot.
+func (f *functions) waiting() []metrics.WaitingSample {
+	var all []metrics.WaitingSample
+	for _, r := range f.snapshot() {
+		cfg := r.function.Config
+		all = append(all, metrics.WaitingSample{Function: cfg.Name, Qualifier: cfg.Qualifier, Requests: r.queue.Waiting()})
+	}
+	return all
+}

@@ -1,0 +1,34 @@
+// Package main is the limpet command: it wires the packages together and is the only one that imports them all.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "limpet:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole program: main only turns its error into an exit status. Commands that serve end when ctx is done,
+// as on SIGTERM.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := &cobra.Command{
+		Use:           "limpet",
+		Short:         "A session-affinity reverse proxy: each session returns to its home instance.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand())
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/limpet-proxy/limpet/affinity"
+	"github.com/limpet-proxy/limpet/api"
+	"github.com/limpet-proxy/limpet/configs"
+	"github.com/limpet-proxy/limpet/metrics"
+	"github.com/limpet-proxy/limpet/proxy"
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+const (
+	// adminHeaderTimeout bounds the head of a request to the admin listener.
+	adminHeaderTimeout = 5 * time.Second
+	// flushTimeout bounds the last write of touches.
+	flushTimeout = 3 * time.Second
+)
+
+// process is a proxy at work: two listeners, the functions, and what they share.
+type process struct {
+	cfg       configs.Config
+	logger    *slog.Logger
+	accessLog *slog.Logger // nil: off
+
+	data, admin net.Listener
+	server      *proxy.Server
+	handler     *proxy.Handler
+	adminServer *http.Server
+	metrics     *metrics.Metrics
+	registry    *prometheus.Registry
+	store       sessions.Store
+	watch       *storeWatch
+	cache       *sessions.Cache
+	functions   *functions
+	leaving     atomic.Bool
+
+	background sync.WaitGroup
+	stop       context.CancelFunc // of the background
+}
+
+// newProcess binds both listeners and opens the store. Nothing is served before serve.
+func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, error) {
+	p := &process{cfg: cfg, logger: logger, accessLog: accessLog, registry: prometheus.NewRegistry()}
+	p.metrics = metrics.New(p.registry)
+	p.metrics.Build(buildVersion())
+	var err error
+	if p.store, err = openStore(cfg.Store, p.metrics, logger); err != nil {
+		return nil, fmt.Errorf("open the session store: %w", err)
+	}
+	if err := p.listen(); err != nil {
+		return nil, errors.Join(err, p.store.Close())
+	}
+	p.watch = &storeWatch{kind: cfg.Store.Kind, store: p.store, logger: logger}
+	p.cache = sessions.NewCache(sessions.CacheConfig{
+		Size: cfg.Cache.Sessions, Life: sessions.DefaultCacheLife, StaleMax: staleMax(cfg.Store),
+	})
+	p.functions = &functions{store: p.store, cache: p.cache, metrics: p.metrics, logger: logger, all: map[functionID]*running{}}
+	p.metrics.CollectInstances(p.functions.samples)
+	p.metrics.CollectTable(p.tableSample)
+	return p, nil
+}
+
+func (p *process) listen() (err error) {
+	if p.data, err = net.Listen("tcp", p.cfg.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if p.admin, err = net.Listen("tcp", p.cfg.Admin); err != nil {
+		return errors.Join(fmt.Errorf("admin: %w", err), p.data.Close())
+	}
+	return nil
+}
+
+func (p *process) tableSample() metrics.TableSample {
+	st := p.cache.Stats()
+	return metrics.TableSample{
+		CacheEntries: st.Entries, CacheEvictions: st.Evicted, TouchBacklog: st.Tracked, Waiting: p.functions.waiting(),
+	}
+}
+
+// serve serves until ctx is done, then leaves in order and returns. started, if not nil, is called once functions are
+// in force and requests are taken.
+func (p *process) serve(ctx context.Context, started func()) error {
+	background, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	failed := make(chan error, 2)
+	if err := p.serveAdmin(failed); err != nil {
+		return errors.Join(err, p.close())
+	}
+	err := p.start(ctx, background, failed)
+	if err == nil {
+		if started != nil {
+			started()
+		}
+		select {
+		case err = <-failed:
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil {
+		err = nil // told to stop, perhaps before the store had answered
+	}
+	return errors.Join(err, p.leave(), p.close())
+}
+
+// start takes requests and puts the functions in force. Until the store has answered there are no keys to sign and
+// hash with: requests are answered with 503 StoreUnavailable, and /readyz says why.
+func (p *process) start(ctx, background context.Context, failed chan<- error) error {
+	p.background.Go(func() { p.watch.run(background) })
+	trusted, err := proxy.ParseTrusted(p.cfg.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	p.handler = proxy.NewHandler(proxy.Config{
+		Trusted: trusted, Logger: p.logger, Unmatched: p.metrics.Function("", ""),
+		AccessLog: proxy.AccessLog{Logger: p.accessLog, Sample: p.cfg.AccessLog.Sample},
+	})
+	p.server = proxy.NewServer(p.handler, p.cfg.Limits, p.logger)
+	p.background.Go(func() {
+		if err := p.server.Serve(p.data); err != nil {
+			failed <- fmt.Errorf("listen: %w", err)
+		}
+	})
+	if p.functions.keys, p.handler.AccessLog.Key, err = p.secrets(ctx); err != nil {
+		return err
+	}
+	if err := p.apply(p.cfg); err != nil {
+		return err
+	}
+	p.background.Go(func() { p.cache.Run(background, p.store, p.touchesFailed) })
+	p.background.Go(func() { p.sweeper().Run(background) })
+	return nil
+}
+
+// secrets returns the keys of cookies and of session hashes in logs, shared by the replicas.
+func (p *process) secrets(ctx context.Context) (*affinity.Keys, []byte, error) {
+	cookie, err := sharedSecret(ctx, p.store, "cookie")
+	if err != nil {
+		return nil, nil, fmt.Errorf("cookie key: %w", err)
+	}
+	logKey, err := sharedSecret(ctx, p.store, "access-log")
+	if err != nil {
+		return nil, nil, fmt.Errorf("access log key: %w", err)
+	}
+	keys, err := affinity.NewKeys(cookie)
+	return keys, logKey, err
+}
+
+// apply puts cfg's functions in force: all of them or none.
+func (p *process) apply(cfg configs.Config) error {
+	routes, err := p.functions.apply(cfg.Functions)
+	p.metrics.Reloaded(err == nil)
+	if err != nil {
+		return err
+	}
+	p.handler.Swap(routes)
+	return nil
+}
+
+func (p *process) touchesFailed(err error) {
+	p.metrics.Touches(metrics.TouchFailed, 1)
+	p.logger.Warn("touches not written, to be tried again", "error", err)
+}
+
+func (p *process) sweeper() sessions.Sweeper {
+	return sessions.Sweeper{
+		Store: p.store, Functions: p.functions.names,
+		Swept: func(function string, ended int, err error) {
+			p.metrics.Ended(function, metrics.EndedSwept, ended)
+			if err != nil && !errors.Is(err, sessions.ErrUnavailable) {
+				p.logger.Error("sweep failed", "function", function, "error", err)
+			}
+		},
+	}
+}
+
+func (p *process) serveAdmin(failed chan<- error) error {
+	auth, err := api.LoadKeys(p.cfg.Auth)
+	if err != nil {
+		return err
+	}
+	v, _ := buildVersion()
+	p.adminServer = &http.Server{
+		ReadHeaderTimeout: adminHeaderTimeout,
+		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
+		Handler: api.Admin{
+			Auth: auth, Metrics: p.registry, Deployment: p.cfg.Deployment, Version: v,
+			Draining: p.leaving.Load, Store: p.watch.status, Functions: p.functions.statuses,
+		}.Handler(),
+	}
+	p.background.Go(func() {
+		if err := p.adminServer.Serve(p.admin); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("admin: %w", err)
+		}
+	})
+	return nil
+}
+
+// leave takes this replica out of service: /readyz says so for the delay while requests are still served, then those
+// in flight finish until the deadline.
+func (p *process) leave() error {
+	p.leaving.Store(true)
+	if p.server == nil {
+		return nil
+	}
+	p.logger.Info("leaving", "delay", p.cfg.Shutdown.Delay, "deadline", p.cfg.Shutdown.Deadline)
+	p.server.Leave()
+	time.Sleep(p.cfg.Shutdown.Delay)
+	if cut := p.server.Shutdown(p.cfg.Shutdown.Deadline); cut > 0 {
+		p.logger.Warn("requests were cut at the deadline", "requests", cut)
+	}
+	return nil
+}
+
+// close writes the last touches and closes what is open.
+func (p *process) close() error {
+	p.stop()
+	p.functions.close()
+	var err error
+	if p.adminServer != nil {
+		err = p.adminServer.Close()
+	}
+	err = errors.Join(err, closed(p.data), closed(p.admin))
+	p.background.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if ferr := p.cache.Flush(ctx, p.store); ferr != nil {
+		p.logger.Warn("last touches not written", "error", ferr)
+	}
+	return errors.Join(err, p.store.Close())
+}
+
+// closed closes a listener that its server may have closed already.
+func closed(l net.Listener) error {
+	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// readyPoll is how often awaitReady looks.
+const readyPoll = 5 * time.Millisecond
+
+// awaitReady returns once every instance has been probed, or when ctx is done.
+func (p *process) awaitReady(ctx context.Context) {
+	for ctx.Err() == nil {
+		ready := true
+		for _, r := range p.functions.snapshot() {
+			ready = ready && r.pool.Ready()
+		}
+		if ready {
+			return
+		}
+		time.Sleep(readyPoll)
+	}
+}

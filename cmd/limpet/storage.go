@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/limpet-proxy/limpet/api"
+	"github.com/limpet-proxy/limpet/configs"
+	"github.com/limpet-proxy/limpet/metrics"
+	"github.com/limpet-proxy/limpet/sessions"
+	"github.com/limpet-proxy/limpet/sessions/embeddedstore"
+	"github.com/limpet-proxy/limpet/sessions/redisstore"
+)
+
+const (
+	// pingEvery is how often the store is asked whether it answers, for /readyz.
+	pingEvery = time.Second
+	// secretRetry is how long a start that cannot reach the store waits before it tries again.
+	secretRetry = 500 * time.Millisecond
+)
+
+// openStore opens the store of cfg, observed by m. Redis need not answer yet.
+func openStore(cfg configs.StoreConfig, m *metrics.Metrics, logger *slog.Logger) (sessions.Store, error) {
+	var store sessions.Store
+	var err error
+	if cfg.Kind == configs.StoreRedis {
+		store, err = redisstore.Open(cfg.Redis, redisstore.Options{Logger: logger})
+	} else {
+		store, err = embeddedstore.Open(cfg.Config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sessions.Observed{Store: store, Hook: func(op string, took time.Duration, err error) {
+		m.StoreOperation(storeOps[op], storeResult(err), took)
+	}}, nil
+}
+
+var storeOps = map[string]metrics.StoreOp{
+	"pin": metrics.OpPin, "rehome": metrics.OpRehome, "end": metrics.OpEnd, "touch": metrics.OpTouch,
+	"sweep": metrics.OpSweep, "get": metrics.OpGet, "list": metrics.OpList, "report": metrics.OpReport,
+}
+
+// storeResult tells an answer that is not the wanted one from no answer.
+func storeResult(err error) metrics.StoreResult {
+	if err == nil {
+		return metrics.StoreOK
+	}
+	for _, refusal := range []error{
+		sessions.ErrExists, sessions.ErrNotFound, sessions.ErrFull, sessions.ErrIDReuse, sessions.ErrMoved, sessions.ErrAlive,
+	} {
+		if errors.Is(err, refusal) {
+			return metrics.StoreRefused
+		}
+	}
+	if errors.Is(err, sessions.ErrUnavailable) {
+		return metrics.StoreUnavailable
+	}
+	return metrics.StoreError
+}
+
+// staleMax is how long cached sessions route while the store does not answer: see sessions.CacheConfig.
+func staleMax(cfg configs.StoreConfig) time.Duration {
+	switch {
+	case cfg.Kind != configs.StoreRedis, cfg.Redis.OnOutage == redisstore.OutageStrict:
+		return 0
+	case cfg.Redis.OnOutage == redisstore.OutageAvailable:
+		return -1
+	default:
+		return cfg.Redis.StaleMax
+	}
+}
+
+// storeWatch asks the store again and again whether it answers.
+type storeWatch struct {
+	kind        configs.StoreKind
+	store       sessions.Shared
+	logger      *slog.Logger
+	reached, up atomic.Bool
+}
+
+func (w *storeWatch) status() api.StoreStatus {
+	return api.StoreStatus{Kind: string(w.kind), Reached: w.reached.Load(), Up: w.up.Load()}
+}
+
+// run asks until ctx is done.
+func (w *storeWatch) run(ctx context.Context) {
+	for {
+		w.ask(ctx)
+		select {
+		case <-time.After(pingEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *storeWatch) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, pingEvery)
+	defer cancel()
+	err := w.store.Ping(ctx)
+	if err == nil {
+		w.reached.Store(true)
+	}
+	if was := w.up.Swap(err == nil); was && err != nil {
+		w.logger.Warn("session store does not answer", "error", err)
+	} else if !was && err == nil {
+		w.logger.Info("session store answers")
+	}
+}
+
+// sharedSecret asks the store for a secret until it answers or ctx is done: a proxy that starts before its Redis
+// recovers without a hand.
+func sharedSecret(ctx context.Context, store sessions.Shared, name string) ([]byte, error) {
+	for {
+		secret, err := store.Secret(ctx, name)
+		if !errors.Is(err, sessions.ErrUnavailable) {
+			return secret, err
+		}
+		select {
+		case <-time.After(secretRetry):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
