@@ -1,3 +1,4 @@
+// Package configs loads the packages' own Config structs, strictly, from one YAML file.
 package configs
 
 import (

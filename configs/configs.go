@@ -1,2 +1,0 @@
-// Package configs loads the packages' own Config structs, strictly, from one YAML file.
-package configs

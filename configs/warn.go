@@ -1,0 +1,49 @@
+package configs
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/limpet-proxy/limpet/affinity"
+	"github.com/limpet-proxy/limpet/proxy"
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// warn reports what works and is probably not meant.
+func (c Config) warn(report report) {
+	cookies := map[string]int{}
+	for i, f := range c.Functions {
+		at := under(fmt.Sprintf("functions[%d].affinity", i), report)
+		warnUnused(f.Affinity, at)
+		if f.Affinity.Type != sessions.AffinityCookie {
+			continue
+		}
+		name := f.Affinity.Cookie.Name
+		if j, twice := cookies[name]; twice {
+			at("cookie.name", fmt.Sprintf("%s is the cookie of %s (functions[%d]) too: a client that uses both on one host starts a new session at each change, accepted is a name of its own", name, c.Functions[j].Name, j))
+		} else {
+			cookies[name] = i
+		}
+		warnCookiePath(f, at)
+	}
+}
+
+// warnUnused is about keys of an affinity that is not chosen. They may wait there for the type to change.
+func warnUnused(c affinity.Config, report report) {
+	std := affinity.DefaultConfig()
+	if c.Header != std.Header && c.Type != sessions.AffinityHeader {
+		report("header", fmt.Sprintf("is not used with type %s, accepted with type %s", c.Type, sessions.AffinityHeader))
+	}
+	if c.Cookie != std.Cookie && c.Type != sessions.AffinityCookie {
+		report("cookie", fmt.Sprintf("is not used with type %s, accepted with type %s", c.Type, sessions.AffinityCookie))
+	}
+}
+
+// warnCookiePath is about a cookie that clients do not send with every request of the function (RFC 6265, section
+// 5.1.4): each of the others would begin a session.
+func warnCookiePath(f proxy.FunctionConfig, report report) {
+	cookie, match := strings.TrimSuffix(f.Affinity.Cookie.Path, "/"), strings.TrimSuffix(f.Match.Path, "/")
+	if match != cookie && !strings.HasPrefix(match, cookie+"/") {
+		report("cookie.path", fmt.Sprintf("%s does not cover match.path %s: a request outside it comes without the cookie and starts a new session, accepted is / or %s", f.Affinity.Cookie.Path, f.Match.Path, f.Match.Path))
+	}
+}
