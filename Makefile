@@ -39,7 +39,7 @@ bench: ## run the benchmarks
 .PHONY: fuzz
 fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@go list ./... | while read -r package; do \
-		go test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r name; do \
+		go test -list '^Fuzz' "$$package" | { grep '^Fuzz' || true; } | while read -r name; do \
 			echo "== $$package $$name"; \
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
 		done || exit 1; \

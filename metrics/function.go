@@ -41,15 +41,6 @@ const (
 // String returns the label value.
 func (t Tier) String() string { return word(uint8(t), "cache", "store", "stale") }
 
-// TierOf returns the tier of that name, TierStale for a name it does not know.
-func TierOf(name string) Tier {
-	t := TierCache
-	for t < TierStale && t.String() != name {
-		t++
-	}
-	return t
-}
-
 // Lookup says how a look-up ended.
 type Lookup uint8
 

@@ -248,14 +248,3 @@ func TestConcurrentFirstUseLosesNoCount(t *testing.T) {
 	require.Equal(t, 500, strings.Count(text, `outcome="home",qualifier="q"} 8`))
 	requireLine(t, text, `limpet_session_lookups_total{function="f",qualifier="q",result="hit",tier="cache"} 4000`)
 }
-
-func TestNamesOfTheStoreAndTheTable(t *testing.T) {
-	for op := metrics.OpPin; op <= metrics.OpOther; op++ {
-		require.Equal(t, op, metrics.StoreOpOf(op.String()))
-	}
-	require.Equal(t, metrics.OpOther, metrics.StoreOpOf("no such"))
-	for tier := metrics.TierCache; tier <= metrics.TierStale; tier++ {
-		require.Equal(t, tier, metrics.TierOf(tier.String()))
-	}
-	require.Equal(t, metrics.TierStale, metrics.TierOf("no such"))
-}

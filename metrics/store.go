@@ -31,15 +31,6 @@ func (o StoreOp) String() string {
 	return word(uint8(o), "pin", "rehome", "end", "touch", "sweep", "get", "list", "report", "instances", "secret", "ping", Other)
 }
 
-// StoreOpOf returns the operation of that name, OpOther for a name it does not know.
-func StoreOpOf(name string) StoreOp {
-	o := OpPin
-	for o < OpOther && o.String() != name {
-		o++
-	}
-	return o
-}
-
 // StoreResult says how a call of the session store ended.
 type StoreResult uint8
 
