@@ -16,6 +16,7 @@ func unavailable() []string {
 	return []string{
 		"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "OOM", "MISCONF", "BUSY", "UNKILLABLE",
 		"MOVED", "ASK", "NOAUTH", "WRONGPASS", "NOPERM", "UNBLOCKED", "max number of clients",
+		"Protocol error: unauthenticated", // so many arguments from a client without a password
 	}
 }
 

@@ -52,7 +52,7 @@ func (s *Sentinel) start(o Options) error {
 	s.Servers = []*Server{master}
 	for range replicas {
 		replica, err := startServer(o, func(int) ([]string, error) {
-			return append(dataConfig(o), fmt.Sprintf("replicaof 127.0.0.1 %d", master.port), "repl-diskless-sync-delay 0"), nil
+			return append(dataConfig(o), fmt.Sprintf("replicaof 127.0.0.1 %d", master.port)), nil
 		})
 		if err != nil {
 			return err

@@ -98,7 +98,8 @@ func (s *Server) configure(o Options, more func(port int) ([]string, error)) (er
 
 // dataConfig are the lines for a server that holds data, as a sentinel does not.
 func dataConfig(o Options) []string {
-	lines := []string{`save ""`}
+	// A master waits five seconds, unless told not to, for more replicas to come before it sends the first its data.
+	lines := []string{`save ""`, "repl-diskless-sync-delay 0"}
 	if o.AOF {
 		lines = append(lines, "appendonly yes", "appendfsync everysec")
 	}

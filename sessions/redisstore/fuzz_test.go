@@ -1,0 +1,104 @@
+package redisstore_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/sessions"
+	"github.com/limpet-proxy/limpet/sessions/redisstore"
+)
+
+// aRecord is what record.lua packs for a session that was re-homed.
+const aRecord = "\x01\x03\x02\x02" + "\x00\x06\x42\x00\x00\x00\x00\x01" + "\x00\x06\x42\x00\x00\x00\x00\x00" +
+	"\x00\x06\x42\x00\x00\x00\x00\x02" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x05\x07\x75\xd8\x00" +
+	"\x00\x00\x00\x00\x6b\x49\xd2\x00" + "12345678" + "\x00\x06LATEST" + "\x00\x01b" + "\x00\x06\x42\x00\x00\x00\x00\x00" +
+	"\x00\x0dinstance lost" + "\x00\x01a" + "\x00\x0887654321"
+
+func FuzzDecodeSession(f *testing.F) {
+	f.Add(aRecord)
+	for i := range len(aRecord) {
+		f.Add(aRecord[:i])
+	}
+	f.Fuzz(func(t *testing.T, record string) {
+		k := sessions.Key{Function: "f", Qualifier: "q", ID: "x"}
+		s, err := redisstore.DecodeSession(k, record)
+		if err != nil {
+			require.ErrorIs(t, err, sessions.ErrCorrupt)
+			require.Zero(t, s)
+			return
+		}
+		require.Equal(t, k, s.Key)
+		require.LessOrEqual(t, s.Event.Kind, sessions.EventRehomed)
+		require.Equal(t, s.State == sessions.Active, s.EndedAt.IsZero())
+		require.LessOrEqual(t, len(s.Home.Version)+len(s.Home.ID)+len(s.Event.Reason)+len(s.Event.From), len(record))
+	})
+}
+
+func TestDecodeSession(t *testing.T) {
+	t.Parallel()
+	s, err := redisstore.DecodeSession(sessions.Key{}, aRecord)
+	require.NoError(t, err)
+	require.Equal(t, sessions.Home{Version: "LATEST", ID: "b", Incarnation: 0x0006420000000000}, s.Home)
+	require.Equal(t, sessions.Event{Kind: sessions.EventRehomed, Reason: sessions.ReasonLost, From: "a"}, s.Event)
+	require.Equal(t, sessions.AffinityHeader, s.Affinity)
+	require.Equal(t, sessions.OriginAPI, s.Origin)
+	require.Equal(t, sessions.Settings{TTL: sessions.DefaultTTL, IdleTimeout: sessions.DefaultIdleTimeout, DisableIDReuse: true}, s.Settings)
+}
+
+func FuzzDecodeInstance(f *testing.F) {
+	f.Add("\x01\x01" + strings.Repeat("\x00\x06\x42\x00\x00\x00\x00\x01", 6) + "\x00\x03url\x00\x01s\x00\x00")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, record string) {
+		r, err := redisstore.DecodeInstance("v", "a", record)
+		if err != nil {
+			require.ErrorIs(t, err, sessions.ErrCorrupt)
+			require.Zero(t, r)
+			return
+		}
+		require.Equal(t, "a", r.ID)
+		require.LessOrEqual(t, len(r.URL), len(record))
+	})
+}
+
+// FuzzCursor: a cursor comes back from callers of the API.
+func FuzzCursor(f *testing.F) {
+	f.Add(redisstore.EncodeCursor("0001760000000000abc"))
+	f.Add("")
+	f.Add("!")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		entry, ok := redisstore.DecodeCursor(cursor)
+		if !ok {
+			return
+		}
+		again, ok := redisstore.DecodeCursor(redisstore.EncodeCursor(entry))
+		require.True(t, ok)
+		require.Equal(t, entry, again)
+		id, ok := redisstore.ActiveEntry(entry)
+		require.True(t, ok)
+		require.True(t, strings.HasSuffix(entry, id))
+	})
+}
+
+// FuzzMember: whatever a qualifier and an ID are, they come back from an index, and meet no other's.
+func FuzzMember(f *testing.F) {
+	f.Add("LATEST", "abc", "0001760000000000", "0001760000000001")
+	f.Add("a:b{c}%", "d:e\x00", "0001760000000000", "x")
+	f.Fuzz(func(t *testing.T, qualifier, id, created, epoch string) {
+		k := sessions.Key{Function: "f", Qualifier: qualifier, ID: id}
+		m := redisstore.Member(k)
+		got, ok := redisstore.KeyOf("f", m)
+		require.True(t, ok)
+		require.Equal(t, k, got)
+		escaped, _, _ := strings.Cut(m, ":")
+		require.NotContains(t, escaped, "{")
+		require.True(t, utf8.ValidString(escaped))
+		redisstore.KeyOf("f", id)
+		redisstore.PurgeEntry("f", created+epoch+m)
+		if gotID, gotEpoch, ok := redisstore.EndedEntry(created + id + epoch); ok {
+			require.Equal(t, created+id+epoch, (created + id + epoch)[:16]+gotID+gotEpoch)
+		}
+	})
+}

@@ -1,0 +1,143 @@
+package redisstore_test
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/sessions"
+	"github.com/limpet-proxy/limpet/sessions/redisstore"
+)
+
+// lossyProxy forwards to a server. Armed, it swallows the next answer and breaks that connection: the server has run
+// the command, the client does not know, and sends it again.
+type lossyProxy struct {
+	addr  string
+	armed atomic.Bool
+	lost  atomic.Int32
+}
+
+func newLossyProxy(t *testing.T, server string) *lossyProxy {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	p := &lossyProxy{addr: l.Addr().String()}
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.forward(client, server)
+		}
+	}()
+	return p
+}
+
+func (p *lossyProxy) forward(client net.Conn, server string) {
+	defer client.Close()
+	upstream, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer upstream.Close()
+	go func() { _, _ = io.Copy(upstream, client) }()
+	answer := make([]byte, 64<<10)
+	for {
+		n, err := upstream.Read(answer)
+		if err != nil {
+			return
+		}
+		if p.armed.CompareAndSwap(true, false) {
+			p.lost.Add(1)
+			return
+		}
+		if _, err := client.Write(answer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// lossy opens a store whose scripts the server knows already, so that the answer lost is a script's.
+func lossy(t *testing.T) (*lossyProxy, *redisstore.Store) {
+	server := standalone.get(t).config.Addrs[0]
+	p := newLossyProxy(t, server)
+	s := open(t, topology{config: configOf(p.addr)})
+	warm := pin(t, s, "warm")
+	warm, err := s.Rehome(t.Context(), refused(warm))
+	require.NoError(t, err)
+	_, err = s.End(t.Context(), warm, true)
+	require.NoError(t, err)
+	return p, s
+}
+
+func refused(s sessions.Session) sessions.RehomeRequest {
+	return sessions.RehomeRequest{
+		Session: s, Reason: sessions.ReasonLost, Refused: true,
+		Placement: sessions.Placement{Candidates: homes, PerInstance: 1 << 30},
+	}
+}
+
+func (p *lossyProxy) loseNext(t *testing.T) {
+	p.armed.Store(true)
+	before := p.lost.Load()
+	t.Cleanup(func() { require.Greater(t, p.lost.Load(), before, "no answer was lost: the test tested nothing") })
+}
+
+func TestLostAnswerOfPin(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []sessions.Mode{sessions.GetOrCreate, sessions.Create} {
+		p, s := lossy(t)
+		r := request(t, numbered(int(mode)))
+		r.Mode, r.Isolation, r.PerInstance = mode, true, 1
+		r.Candidates = []sessions.Home{{Version: "v", ID: r.ID, Incarnation: 1}}
+		p.loseNext(t)
+		got, created, err := s.Pin(t.Context(), r)
+		require.NoError(t, err, "a call sent twice meets the session that it made, on the slot that it took")
+		require.True(t, created)
+		require.Equal(t, r.ID, got.Home.ID)
+		r.Mode = sessions.Create
+		_, _, err = s.Pin(t.Context(), r)
+		require.ErrorIs(t, err, sessions.ErrExists, "another call is another call")
+	}
+}
+
+func TestLostAnswerOfRehome(t *testing.T) {
+	t.Parallel()
+	p, s := lossy(t)
+	pinned := pin(t, s, "x")
+	p.loseNext(t)
+	moved, err := s.Rehome(t.Context(), refused(pinned))
+	require.NoError(t, err)
+	require.Equal(t, pinned.Epoch+1, moved.Epoch, "moved once")
+	require.NotEqual(t, pinned.Home, moved.Home)
+	_, err = s.Rehome(t.Context(), refused(pinned))
+	require.ErrorIs(t, err, sessions.ErrMoved, "another call is another call")
+}
+
+func TestLostAnswerOfEnd(t *testing.T) {
+	t.Parallel()
+	p, s := lossy(t)
+	for i, keep := range []bool{true, false} {
+		pinned := pin(t, s, numbered(i))
+		p.loseNext(t)
+		ended, err := s.End(t.Context(), pinned, keep)
+		require.NoError(t, err)
+		require.Equal(t, pinned.Epoch, ended.Epoch)
+		require.Equal(t, sessions.Ended, ended.State)
+	}
+}
+
+func TestLostAnswerOfSecret(t *testing.T) {
+	t.Parallel()
+	p, s := lossy(t)
+	p.loseNext(t)
+	first, err := s.Secret(t.Context(), t.Name())
+	require.NoError(t, err)
+	again, err := s.Secret(t.Context(), t.Name())
+	require.NoError(t, err)
+	require.Equal(t, first, again, "the one that was stored, not the one that was sent")
+}
