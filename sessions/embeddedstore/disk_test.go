@@ -1,0 +1,165 @@
+package embeddedstore_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/sessions"
+	"github.com/limpet-proxy/limpet/sessions/embeddedstore"
+)
+
+// writes are all operations that change something.
+func writes(s *embeddedstore.Store, old sessions.Session) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Pin":    func(ctx context.Context) error { _, _, err := s.Pin(ctx, request("new")); return err },
+		"End":    func(ctx context.Context) error { _, err := s.End(ctx, old, true); return err },
+		"Touch":  func(ctx context.Context) error { return s.Touch(ctx, nil) },
+		"Sweep":  func(ctx context.Context) error { _, err := s.Sweep(ctx, fn); return err },
+		"Ping":   s.Ping,
+		"Secret": func(ctx context.Context) error { _, err := s.Secret(ctx, "new"); return err },
+		"Rehome": func(ctx context.Context) error {
+			_, err := s.Rehome(ctx, sessions.RehomeRequest{Session: old, Refused: true, Placement: request("").Placement})
+			return err
+		},
+		"Report": func(ctx context.Context) error {
+			_, err := s.Report(ctx, sessions.Report{Function: fn, Version: "v", Instances: []sessions.InstanceReport{{ID: "new"}}})
+			return err
+		},
+	}
+}
+
+// TestDiskFails: after a failed sync nothing is acknowledged any more, what is on disk can still be read, and a
+// restart brings back exactly what was acknowledged.
+func TestDiskFails(t *testing.T) {
+	dir := t.TempDir()
+	s, err := embeddedstore.Open(embeddedstore.Config{Path: dir})
+	require.NoError(t, err)
+	old := pin(t, s, request("old"))
+	want := all(t, s)
+	s.BreakDisk()
+	_, _, err = s.Pin(t.Context(), request("unlucky"))
+	require.ErrorIs(t, err, sessions.ErrUnavailable)
+	require.ErrorIs(t, err, embeddedstore.ErrDisk)
+	_, err = s.Get(t.Context(), key("unlucky"))
+	require.ErrorIs(t, err, sessions.ErrUnavailable, "a session that may not be on disk was handed out")
+	for name, write := range writes(s, old) {
+		require.ErrorIs(t, write(t.Context()), sessions.ErrUnavailable, name)
+	}
+	got, err := s.Get(t.Context(), old.Key)
+	require.NoError(t, err)
+	require.Equal(t, old.Epoch, got.Epoch)
+	_, created, err := s.Pin(t.Context(), request("old"))
+	require.NoError(t, err, "a hit on what is on disk")
+	require.False(t, created)
+	require.ErrorIs(t, s.Close(), embeddedstore.ErrDisk)
+	now := reopened(t, dir)
+	require.Subset(t, now.active, want.active)
+}
+
+// TestReadsWaitForTheDisk: while the disk works on a session's creation, nobody is told of the session, else a
+// crash could lose one that somebody was already routed by.
+func TestReadsWaitForTheDisk(t *testing.T) {
+	s := open(t, t.TempDir())
+	settled := pin(t, s, request("settled"))
+	gate, waiting := make(chan struct{}), make(chan struct{}, 1)
+	s.HoldDisk(gate, waiting)
+	told := make(chan string, 8)
+	tell := func(name string, op func() error) {
+		go func() {
+			if err := op(); err != nil {
+				name += ": " + err.Error()
+			}
+			told <- name
+		}()
+	}
+	tell("pin", func() error { _, _, err := s.Pin(t.Context(), request("x")); return err })
+	<-waiting
+	tell("hit", func() error { _, _, err := s.Pin(t.Context(), request("x")); return err })
+	tell("get", func() error { _, err := s.Get(t.Context(), key("x")); return err })
+	tell("list", func() error {
+		_, err := s.List(t.Context(), sessions.Query{Function: fn, Qualifier: "LATEST", Limit: 9})
+		return err
+	})
+	got, err := s.Get(t.Context(), settled.Key)
+	require.NoError(t, err, "what is on disk needs no wait")
+	require.Equal(t, settled.Epoch, got.Epoch)
+	require.NoError(t, s.Touch(t.Context(), []sessions.Touch{{Key: settled.Key, Epoch: settled.Epoch, Delivered: true}}), "touches do not wait")
+	select {
+	case name := <-told:
+		require.Fail(t, "acknowledged before it was on disk", name)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(gate)
+	var names []string
+	for range 4 {
+		names = append(names, <-told)
+	}
+	require.ElementsMatch(t, []string{"pin", "hit", "get", "list"}, names)
+}
+
+// TestEndIsDurableBeforeNotFound: who is told that a session has ended may rely on it.
+func TestEndIsDurableBeforeNotFound(t *testing.T) {
+	s := open(t, t.TempDir())
+	old := pin(t, s, request("x"))
+	gate, waiting := make(chan struct{}), make(chan struct{}, 1)
+	s.HoldDisk(gate, waiting)
+	done := make(chan error, 2)
+	go func() { _, err := s.End(t.Context(), old, false); done <- err }()
+	<-waiting
+	go func() { _, err := s.Get(t.Context(), old.Key); done <- err }()
+	select {
+	case err := <-done:
+		require.Fail(t, "acknowledged before it was on disk", "%v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(gate)
+	errs := []error{<-done, <-done}
+	require.Contains(t, errs, error(nil))
+	require.Contains(t, errs, sessions.ErrNotFound)
+}
+
+func TestClosed(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		s := open(t, dir)
+		old := pin(t, s, request("x"))
+		require.NoError(t, s.Close())
+		for name, write := range writes(s, old) {
+			require.ErrorIs(t, write(t.Context()), sessions.ErrUnavailable, name)
+		}
+		_, err := s.Get(t.Context(), old.Key)
+		require.ErrorIs(t, err, sessions.ErrUnavailable)
+		require.NoError(t, s.Close())
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	s := open(t, "")
+	old := pin(t, s, request("x"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, write := range writes(s, old) {
+		err := write(ctx)
+		require.ErrorIs(t, err, sessions.ErrUnavailable, name)
+		require.ErrorIs(t, err, context.Canceled, name)
+	}
+}
+
+// TestTouchesReachTheDisk: without any other write, and before Close, a touch is in the log soon.
+func TestTouchesReachTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	r := request("x")
+	r.IdleTimeout = time.Minute
+	old := pin(t, s, r)
+	before := len(readFile(t, logFile(dir, 1)))
+	require.NoError(t, s.Touch(t.Context(), []sessions.Touch{{Key: old.Key, Epoch: old.Epoch, Delivered: true}}))
+	require.Eventually(t, func() bool { return len(readFile(t, logFile(dir, 1))) > before }, time.Second, time.Millisecond)
+	// As after kill -9: what the process did not get to write is lost.
+	copied := dirOf(t, map[string][]byte{logFile("", 1): readFile(t, logFile(dir, 1))})
+	again := reopened(t, copied).active[0]
+	require.Equal(t, sessions.Event{}, again.Event)
+	require.True(t, again.Deadline.After(old.Deadline))
+}
