@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -65,7 +66,7 @@ func FuzzDecodeInstance(f *testing.F) {
 
 // FuzzCursor: a cursor comes back from callers of the API.
 func FuzzCursor(f *testing.F) {
-	f.Add(redisstore.EncodeCursor("0001760000000000abc"))
+	f.Add(redisstore.EncodeCursor("\x00\x06\x42\x00\x00\x00\x00\x01abc"))
 	f.Add("")
 	f.Add("!")
 	f.Fuzz(func(t *testing.T, cursor string) {
@@ -84,9 +85,9 @@ func FuzzCursor(f *testing.F) {
 
 // FuzzMember: whatever a qualifier and an ID are, they come back from an index, and meet no other's.
 func FuzzMember(f *testing.F) {
-	f.Add("LATEST", "abc", "0001760000000000", "0001760000000001")
-	f.Add("a:b{c}%", "d:e\x00", "0001760000000000", "x")
-	f.Fuzz(func(t *testing.T, qualifier, id, created, epoch string) {
+	f.Add("LATEST", "abc", uint64(1760000000000000), uint64(1760000000000001))
+	f.Add("a:b{c}%", "d:e\x00", uint64(0), uint64(1<<63))
+	f.Fuzz(func(t *testing.T, qualifier, id string, created, epoch uint64) {
 		k := sessions.Key{Function: "f", Qualifier: qualifier, ID: id}
 		m := redisstore.Member(k)
 		got, ok := redisstore.KeyOf("f", m)
@@ -95,10 +96,20 @@ func FuzzMember(f *testing.F) {
 		escaped, _, _ := strings.Cut(m, ":")
 		require.NotContains(t, escaped, "{")
 		require.True(t, utf8.ValidString(escaped))
+		from, to := stamp(created), stamp(epoch)
+		got, ok = redisstore.PurgeEntry("f", to+from+m)
+		require.True(t, ok)
+		require.Equal(t, k, got)
+		gotID, gotEpoch, ok := redisstore.EndedEntry(from + id + to)
+		require.True(t, ok)
+		require.Equal(t, id, gotID)
+		require.Equal(t, epoch, gotEpoch)
+		// Bytes that are no entry at all.
 		redisstore.KeyOf("f", id)
-		redisstore.PurgeEntry("f", created+epoch+m)
-		if gotID, gotEpoch, ok := redisstore.EndedEntry(created + id + epoch); ok {
-			require.Equal(t, created+id+epoch, (created + id + epoch)[:16]+gotID+gotEpoch)
-		}
+		redisstore.PurgeEntry("f", id)
+		redisstore.EndedEntry(id)
+		redisstore.ActiveEntry(id)
 	})
 }
+
+func stamp(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }

@@ -1,9 +1,9 @@
 package redisstore
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/limpet-proxy/limpet/sessions"
@@ -69,36 +69,30 @@ func keyOf(function, member string) (sessions.Key, bool) {
 	return sessions.Key{Function: function, Qualifier: qualifier, ID: id}, ok && err == nil
 }
 
-// digits is the width of a number in a lexicographic index: enough for a clock in µs until the year 2286, and for
-// what a Lua number holds exactly.
-const digits = 16
+// stampBytes is the width of a number in a lexicographic index: big-endian, so that its bytes sort as it does.
+const stampBytes = 8
 
-// purgeEntry is the inverse of what slots.lua's keep adds to the purge index.
+// purgeEntry is the inverse of what slots.lua's keep adds to the purge index: epoch, creation time, member.
 func purgeEntry(function, entry string) (sessions.Key, bool) {
-	if len(entry) < 2*digits {
+	if len(entry) < 2*stampBytes {
 		return sessions.Key{}, false
 	}
-	return keyOf(function, entry[2*digits:])
+	return keyOf(function, entry[2*stampBytes:])
 }
 
-// activeEntry splits an entry of the Active listing.
+// activeEntry takes the ID from an entry of the Active listing: creation time, ID.
 func activeEntry(entry string) (id string, ok bool) {
-	if len(entry) < digits || !isNumber(entry[:digits]) {
+	if len(entry) < stampBytes {
 		return "", false
 	}
-	return entry[digits:], true
+	return entry[stampBytes:], true
 }
 
-// endedEntry splits an entry of the Ended listing.
-func endedEntry(entry string) (id, epoch string, ok bool) {
-	last := len(entry) - digits
-	if last < digits || !isNumber(entry[:digits]) || !isNumber(entry[last:]) {
-		return "", "", false
+// endedEntry takes ID and epoch from an entry of the Ended listing: creation time, ID, epoch.
+func endedEntry(entry string) (id string, epoch uint64, ok bool) {
+	last := len(entry) - stampBytes
+	if last < stampBytes {
+		return "", 0, false
 	}
-	return entry[digits:last], entry[last:], true
-}
-
-func isNumber(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 64)
-	return err == nil
+	return entry[stampBytes:last], binary.BigEndian.Uint64([]byte(entry[last:])), true
 }

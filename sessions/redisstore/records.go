@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"encoding/base64"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -102,7 +103,7 @@ func (s *Store) listEnded(ctx context.Context, q sessions.Query, entries []strin
 			k := sessions.Key{Function: q.Function, Qualifier: q.Qualifier, ID: id}
 			keys = append(keys, k)
 			c.keys = append(c.keys, s.keys.history(q.Function, member(k)))
-			c.args = append(c.args, epoch)
+			c.args = append(c.args, strconv.FormatUint(epoch, 10))
 		}
 	}
 	if len(keys) == 0 {

@@ -12,8 +12,8 @@
 //	P:c:{F}        hash     "incarnation\0version\0instance" -> "sessions number"
 //	P:i:{F}        hash     "version\0instance" -> the registry's record (instance.go)
 //	P:w:{F}        hash     high-water marks: epoch, incarnation, number; and when the registry was last tidied
-//	P:a:{F}:Q      zset     Active listing, lexicographic: creation time in µs (16 digits), ID
-//	P:z:{F}:Q      zset     Ended listing, lexicographic: creation time, ID, epoch (16 digits)
+//	P:a:{F}:Q      zset     Active listing, lexicographic: creation time in µs (8 bytes), ID
+//	P:z:{F}:Q      zset     Ended listing, lexicographic: creation time, ID, epoch (8 bytes)
 //	P:e:{F}:Q:ID   hash     ended records of an ID by epoch, and "block": until when the ID may not be used again
 //	P:p:{F}        zset     ended records by when their retention is over
 //	P:t:{F}:CALL   string   the answer of an End that left no trace, for the 10 s in which it may be sent again

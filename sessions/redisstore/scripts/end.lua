@@ -15,7 +15,7 @@ if r and now >= ends then
 end
 if not r then
   -- Ended by such a call before: the same answer. One that expired was not ended by a call.
-  stored = redis.call('HGET', KEYS[10], int16(tonumber(ARGV[1])))
+  stored = redis.call('HGET', KEYS[10], ARGV[1])
   r = decode(stored)
   if ARGV[2] == '1' and r and bit.band(r.flags, BY_CALL) ~= 0 then return {'OK', stored, 0, now} end
   return {'NOTFOUND'}

@@ -35,5 +35,5 @@ redis.call('HSET', MARKS, 'epoch', int(epoch))
 take(home.slot, member)
 redis.call('SET', KEYS[7], record)
 redis.call('ZADD', DEADLINES, int(ends), member)
-redis.call('ZADD', KEYS[8], 0, int16(now) .. id)
+redis.call('ZADD', KEYS[8], 0, stamp(now) .. id)
 return {'NEW', record, ends, now}

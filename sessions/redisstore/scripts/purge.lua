@@ -4,8 +4,8 @@
 local now = clock()
 for i = 1, #ARGV / 2 do
   local entry, id, ended, history = ARGV[2 * i - 1], ARGV[2 * i], KEYS[2 * i], KEYS[2 * i + 1]
-  local epoch, created = string.sub(entry, 1, 16), string.sub(entry, 17, 32)
-  redis.call('HDEL', history, epoch)
+  local epoch, created = string.sub(entry, 1, 8), string.sub(entry, 9, 16)
+  redis.call('HDEL', history, int(struct.unpack('>I8', epoch)))
   redis.call('ZREM', ended, created .. id .. epoch)
   redis.call('ZREM', KEYS[1], entry)
   local block = redis.call('HGET', history, 'block')

@@ -10,7 +10,9 @@ end
 
 -- Lua prints a number of this size as 1.76e+15.
 local function int(n) return string.format('%.0f', n) end
-local function int16(n) return string.format('%016.0f', n) end
+
+-- How a number stands in a lexicographic index: eight bytes, big-endian. As digits it would be twice as long.
+local function stamp(n) return struct.pack('>I8', n) end
 
 local function decode(b)
   if not b then return nil end

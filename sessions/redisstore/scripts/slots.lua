@@ -34,18 +34,18 @@ local function finish(keys, first, member, id, r)
   release(slot_of(r.version, r.id, int(r.incarnation)), member)
   redis.call('DEL', keys[first])
   redis.call('ZREM', DEADLINES, member)
-  redis.call('ZREM', keys[first + 1], int16(r.created) .. id)
+  redis.call('ZREM', keys[first + 1], stamp(r.created) .. id)
 end
 
 -- keep lists a finished session as ended, and blocks its ID if its settings say so.
 local function keep(keys, first, member, id, r, now)
-  local history, epoch = keys[first + 3], int16(r.epoch)
+  local history, epoch = keys[first + 3], stamp(r.epoch)
   local noreuse = bit.band(r.flags, NO_REUSE) ~= 0
   local over = r.ended + (noreuse and 72 or 24) * HOUR
-  redis.call('HSET', history, epoch, encode(r))
+  redis.call('HSET', history, int(r.epoch), encode(r))
   if noreuse then redis.call('HSET', history, 'block', int(over)) end
-  redis.call('ZADD', keys[first + 2], 0, int16(r.created) .. id .. epoch)
-  redis.call('ZADD', PURGE, int(over), epoch .. int16(r.created) .. member)
+  redis.call('ZADD', keys[first + 2], 0, stamp(r.created) .. id .. epoch)
+  redis.call('ZADD', PURGE, int(over), epoch .. stamp(r.created) .. member)
   -- A safety net, for a function that nobody sweeps any more: never shorter than what the hash holds.
   local ms = math.floor((math.max(over - now, 0) + HOUR) / 1000)
   if redis.call('PTTL', history) < ms then redis.call('PEXPIRE', history, int(ms)) end
