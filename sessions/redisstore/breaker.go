@@ -85,8 +85,10 @@ func (s *Store) do(ctx context.Context, function string, op func(context.Context
 	if br.open.Load() {
 		return fmt.Errorf("%w: %w", sessions.ErrUnavailable, errBreakerOpen)
 	}
+	start := time.Now()
 	err := op(ctx)
-	if err == nil || ctx.Err() == nil {
+	// A caller that hung up says nothing about Redis, unless Redis had had time enough to answer.
+	if ctx.Err() == nil || time.Since(start) >= ReadTimeout {
 		s.breakers.note(function, br, err)
 	}
 	return classify(ctx, err)

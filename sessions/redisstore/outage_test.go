@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -138,4 +139,20 @@ func TestWrongPasswordIsUnavailable(t *testing.T) {
 	require.ErrorIs(t, err, sessions.ErrUnavailable)
 	require.ErrorContains(t, err, "unauthenticated")
 	require.ErrorIs(t, s.Ping(t.Context()), sessions.ErrUnavailable)
+}
+
+// TestCallersThatGiveUpLateOpenTheBreaker: a caller whose own time-out lies between one attempt and two never sees
+// the store give up.
+func TestCallersThatGiveUpLateOpenTheBreaker(t *testing.T) {
+	t.Parallel()
+	server, s := ownServer(t, redistest.Options{})
+	pin(t, s, "x")
+	require.NoError(t, server.Pause())
+	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), redisstore.ReadTimeout*4/3)
+		defer cancel()
+		start := time.Now()
+		_, err := s.Get(ctx, request(t, "x").Key)
+		return errors.Is(err, sessions.ErrUnavailable) && time.Since(start) < redisstore.ReadTimeout/2
+	}, recovery, time.Millisecond)
 }
