@@ -87,7 +87,7 @@ func (d *decoder) decode(key string, n ast.Node, v reflect.Value) {
 		return
 	}
 	if n.Type() == ast.NullType {
-		d.fail(key, nodePosition(n), "has no value, accepted is %s", wanted(v.Type()))
+		d.fail(key, d.at[key], "has no value, accepted is %s", wanted(v.Type()))
 		return
 	}
 	if isScalar(v.Type()) {
@@ -149,7 +149,7 @@ func (d *decoder) mapping(key string, n ast.Node, v reflect.Value) {
 			d.unknown(key, it.Key(), fields)
 			continue
 		}
-		d.at[path] = nodePosition(it.Value())
+		d.at[path] = valuePosition(it.KeyValue())
 		d.decode(path, it.Value(), v.FieldByIndex(f.index))
 	}
 }

@@ -133,3 +133,11 @@ func nodePosition(n ast.Node) position {
 	}
 	return tokenPosition(n.GetToken())
 }
+
+// valuePosition is where a key's value begins, or the key where nothing follows it.
+func valuePosition(n *ast.MappingValueNode) position {
+	if n.Value == nil || n.Value.GetToken().Type == token.ImplicitNullType {
+		return nodePosition(n.Key)
+	}
+	return nodePosition(n.Value)
+}

@@ -17,7 +17,9 @@ type Problem struct {
 
 // String returns the form that design.md promises: FILE:LINE:COLUMN: key: problem, what is accepted.
 func (p Problem) String() string {
-	return fmt.Sprintf("%s:%d:%d: %s: %s", p.File, p.Line, p.Column, p.Key, p.Text)
+	// A file's name inside the text may hold a line break; the problem stays one line.
+	text := strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(p.Text)
+	return fmt.Sprintf("%s:%d:%d: %s: %s", p.File, p.Line, p.Column, p.Key, text)
 }
 
 // Error holds every problem of a file, at least one, in the order of their positions.

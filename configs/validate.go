@@ -21,7 +21,7 @@ import (
 func (d *decoder) settle(cfg *Config) {
 	for i := range cfg.Functions {
 		s, at := &cfg.Functions[i].Sessions, fmt.Sprintf("functions[%d].sessions.", i)
-		if !d.given(at + "idle_timeout") {
+		if !d.given(at+"idle_timeout") && s.TTL >= sessions.MinTTL {
 			s.IdleTimeout = min(s.IdleTimeout, s.TTL)
 		}
 		if s.Isolation && !d.given(at+"per_instance") {
@@ -52,7 +52,7 @@ func (c Config) Validate(report func(key, problem string)) {
 	}
 	for i, p := range c.TrustedProxies {
 		if !addressOrRange(p) {
-			report(fmt.Sprintf("trusted_proxies[%d]", i), fmt.Sprintf("%.60q is neither, accepted is an IP address or a range such as 10.0.0.0/8", p))
+			report(fmt.Sprintf("trusted_proxies[%d]", i), fmt.Sprintf("%.60q is no address, accepted is an IP address or a range such as 10.0.0.0/8", p))
 		}
 	}
 	c.Shutdown.Validate(under("shutdown", report))
@@ -104,12 +104,11 @@ func splitAddress(s string) (address, bool) {
 // loopback says whether only this machine can reach the address. A name other than localhost may resolve to any
 // address, and no host means all of them.
 func (a address) loopback() bool {
-	if a.host == "localhost" {
-		return true
-	}
 	ip, err := netip.ParseAddr(a.host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return a.isLocalhost() || err == nil && ip.Unmap().IsLoopback()
 }
+
+func (a address) isLocalhost() bool { return a.host == "localhost" }
 
 // everywhere says whether a listener here takes its port on all addresses.
 func (a address) everywhere() bool {
@@ -119,7 +118,8 @@ func (a address) everywhere() bool {
 
 // collides says whether the operating system would refuse the second of two listeners. Port 0 is never the same twice.
 func (a address) collides(b address) bool {
-	return a.port != 0 && a.port == b.port && (a.host == b.host || a.everywhere() || b.everywhere() || a.loopback() && b.loopback() && (a.host == "localhost" || b.host == "localhost"))
+	sameHost := a.host == b.host || a.everywhere() || b.everywhere() || a.isLocalhost() && b.loopback() || a.loopback() && b.isLocalhost()
+	return a.port != 0 && a.port == b.port && sameHost
 }
 
 func addressOrRange(s string) bool {
@@ -175,13 +175,13 @@ func (c Config) validateFunctions(report report) {
 		}
 		name := [2]string{f.Name, f.Qualifier}
 		if j, twice := names[name]; twice && f.Name != "" {
-			at("name", fmt.Sprintf("%s with qualifier %s is functions[%d] too, accepted is each name and qualifier once", f.Name, f.Qualifier, j))
+			at("name", fmt.Sprintf("%q with qualifier %q is functions[%d] too, accepted is each name and qualifier once", f.Name, f.Qualifier, j))
 			continue // of course it matches the same
 		}
 		names[name] = i
 		route := [2]string{strings.ToLower(f.Match.Host), strings.TrimSuffix(f.Match.Path, "/")}
 		if j, twice := routes[route]; twice {
-			at("match", fmt.Sprintf("%s takes the same host and path as %s (functions[%d]), accepted is a host or a path of its own", f.Name, c.Functions[j].Name, j))
+			at("match", fmt.Sprintf("%q takes the same host and path as %q (functions[%d]), accepted is a host or a path of its own", f.Name, c.Functions[j].Name, j))
 			continue
 		}
 		routes[route] = i

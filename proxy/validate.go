@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
@@ -68,6 +69,9 @@ func (c FunctionConfig) validateNames(report report) {
 }
 
 func (c FunctionConfig) validateUnbuilt(report report) {
+	if p := c.Affinity.SSEPath; p != "" && p != affinity.DefaultSSEPath {
+		report("affinity.sse_path", fmt.Sprintf("is not built yet, accepted is %s, or to leave it out", affinity.DefaultSSEPath))
+	}
 	if c.Invoke {
 		report("invoke", "true is not built yet, accepted is false")
 	}
