@@ -68,3 +68,9 @@ func DefaultHealthConfig() HealthConfig {
 
 // DefaultConfig returns the configuration of a function that says nothing about its instances.
 func DefaultConfig() Config { return Config{DrainDeadline: DefaultDrainDeadline} }
+
+// AliveWithin is how long after another replica saw an instance healthy this one may not call it lost: as long as it
+// takes that replica to find it failing.
+func (c Config) AliveWithin() time.Duration {
+	return newRules(PoolConfig{Config: c}).aliveWithin()
+}

@@ -10,6 +10,14 @@ func (p *Pool) WithProbe(probe func(ctx context.Context, u *url.URL, path string
 	p.probe = probe
 }
 
+// WithSource replaces where the instances come from. Call it before Run.
+func (p *Pool) WithSource(s Source) {
+	p.mu.Lock()
+	p.source = s
+	p.mu.Unlock()
+	p.sync()
+}
+
 var (
 	ParseStart = parseStart
 	ParseURL   = parseURL

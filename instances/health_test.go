@@ -51,6 +51,7 @@ func TestHealthFollowsProbes(t *testing.T) {
 		"a new one needs one success":     {{refused, 2, "starting", sessions.HomeUp, false, sessions.HealthUnknown}, {up, 1, "ready", sessions.HomeUp, true, sessions.HealthUp}},
 		"a new one can be lost":           {{refused, 3, "unhealthy", sessions.HomeLost, false, sessions.HealthLost}},
 		"a lost one needs two successes":  {{failing, 3, "unhealthy", sessions.HomeLost, false, sessions.HealthLost}, {up, 1, "unhealthy", sessions.HomeLost, false, sessions.HealthUnknown}, {up, 1, "ready", sessions.HomeUp, true, sessions.HealthUp}},
+		"and they must be in a row":       {{failing, 3, "unhealthy", sessions.HomeLost, false, sessions.HealthLost}, {up, 1, "unhealthy", sessions.HomeLost, false, sessions.HealthUnknown}, {failing, 1, "unhealthy", sessions.HomeLost, false, sessions.HealthLost}, {up, 1, "unhealthy", sessions.HomeLost, false, sessions.HealthUnknown}},
 		"a refused probe takes no session": {{up, 1, "ready", sessions.HomeUp, true, sessions.HealthUp}, {refused, 1, "ready", sessions.HomeUp, false, sessions.HealthUnknown},
 			{up, 1, "ready", sessions.HomeUp, true, sessions.HealthUp}},
 	}
@@ -206,6 +207,61 @@ func TestAnotherNonceIsAnotherIncarnation(t *testing.T) {
 		require.Equal(t, sessions.HomeReplaced, w.state(old))
 		require.Equal(t, sessions.HomeUp, w.state(w.home("a")))
 		require.True(t, closed(changed))
+		w.stop()
+	})
+}
+
+// The nonce changes once more while the answer to the first change is under way: it settles nothing.
+func TestALateAnswerSettlesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		w.set("a", host{start: "one"})
+		w.run()
+		old := w.home("a")
+		w.registry.takes = 5 * time.Second / 2
+		w.set("a", host{start: "two"})
+		w.rounds(1)
+		require.Equal(t, sessions.HomeSuspect, w.state(old), "reported, not answered")
+		w.set("a", host{start: "three"})
+		for w.home("a") == old {
+			w.pass(100 * time.Millisecond)
+		}
+		require.Equal(t, sessions.HomeReplaced, w.state(old))
+		require.Equal(t, sessions.HomeSuspect, w.state(w.home("a")), "that is the incarnation of two, and three is here")
+		require.Empty(t, w.candidates())
+		w.rounds(4)
+		require.Equal(t, sessions.HomeUp, w.state(w.home("a")))
+		w.stop()
+	})
+}
+
+// The registry looks at a nonce only when the instance is up, so its answer to any other report settles nothing.
+func TestAnAnswerToADoubtfulReportSettlesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		w.set("a", host{start: "one"})
+		w.run()
+		old := w.home("a")
+		w.registry.outage(true)
+		w.set("a", host{err: errTimeout})
+		w.rounds(5)
+		require.Equal(t, sessions.HomeLost, w.state(old))
+
+		before := w.probed("a")
+		w.set("a", host{start: "two"})
+		for w.probed("a") == before {
+			w.pass(50 * time.Millisecond)
+		}
+		w.registry.outage(false) // the report in between says unknown
+		w.pass(time.Second)
+		require.Equal(t, sessions.HealthUnknown, w.registry.said("a").Health)
+		w.registry.hang(true)
+		w.rounds(1)
+		require.Equal(t, instances.StateReady, w.view("a").State)
+		require.Equal(t, sessions.HomeSuspect, w.state(old))
+		w.registry.hang(false)
+		w.rounds(1)
+		require.Equal(t, sessions.HomeReplaced, w.state(old))
 		w.stop()
 	})
 }

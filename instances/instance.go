@@ -108,7 +108,7 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 
 // candidate says whether a new session may go here.
 func (i *Instance) candidate() bool {
-	return i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.used && !i.fresh && !i.health.unproven
+	return i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.used && !i.health.unproven
 }
 
 // replacedBelow is the least incarnation that is not known to have been replaced.

@@ -1,6 +1,8 @@
 package instances_test
 
 import (
+	"context"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,8 +107,10 @@ func TestReadyWhenEveryProbeFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a", "b")
 		w.set("a", host{err: errRefused})
-		w.set("b", host{err: errStatus})
+		w.set("b", host{err: errStatus, takes: 500 * time.Millisecond})
 		w.run()
+		require.False(t, w.pool.Ready())
+		w.pass(500 * time.Millisecond)
 		require.True(t, w.pool.Ready(), "the round is done; that nobody is healthy is another matter")
 		w.stop()
 	})
@@ -183,6 +187,93 @@ func TestWhatTheRegistryHasGoneIsNoCandidate(t *testing.T) {
 		w.registry.hang(false)
 		w.rounds(1)
 		require.ElementsMatch(t, []string{"a", "b"}, w.candidates())
+		w.stop()
+	})
+}
+
+// The registry hears that the program at an ID is gone before it hears of the next one, also when a reload comes
+// between the two reports.
+func TestAReloadBetweenTwoReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b", "c").run()
+		reloaded := false
+		w.registry.before = func(r sessions.Report) {
+			if len(r.Instances) == 1 && r.Instances[0].ID == "c" && !reloaded {
+				reloaded = true
+				w.cfg.Config.Static[0].URL = "http://elsewhere.test:81"
+				require.NoError(t, w.pool.Apply(w.cfg))
+			}
+		}
+		w.cfg.Config = config("a", "b")
+		require.NoError(t, w.pool.Apply(w.cfg))
+		w.rounds(1)
+		require.True(t, reloaded)
+		gone := false
+		for _, r := range w.registry.all() {
+			for _, i := range r.Instances {
+				gone = gone || i.ID == "a" && i.Health == sessions.HealthGone
+				require.True(t, gone || i.URL != "http://elsewhere.test:81")
+			}
+		}
+		require.True(t, gone)
+		require.ElementsMatch(t, []string{"a", "b"}, w.candidates())
+		w.stop()
+	})
+}
+
+func TestAnAnswerThatIsTooShortIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		w.registry.short = true
+		w.run()
+		require.Empty(t, w.candidates())
+		require.True(t, w.pool.Ready())
+		w.stop()
+	})
+}
+
+// places is a Source that a test moves.
+type places struct {
+	now     chan []instances.Place // of capacity 1
+	changed chan struct{}
+}
+
+func (p *places) Places() []instances.Place {
+	now := <-p.now
+	p.now <- now
+	return now
+}
+
+func (p *places) Run(ctx context.Context, changed func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.changed:
+			changed()
+		}
+	}
+}
+
+func TestASourceMovesThePool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		at := func(id string) instances.Place {
+			return instances.Place{ID: id, URL: &url.URL{Scheme: "http", Host: id + ".test:80"}}
+		}
+		source := &places{now: make(chan []instances.Place, 1), changed: make(chan struct{})}
+		source.now <- nil
+		w.pool.WithSource(source)
+		w.run()
+		require.Empty(t, w.candidates())
+		for _, now := range [][]instances.Place{{at("x"), at("y")}, {at("y"), at("z")}} {
+			<-source.now
+			source.now <- now
+			source.changed <- struct{}{}
+			synctest.Wait()
+			require.ElementsMatch(t, []string{now[0].ID, now[1].ID}, w.candidates())
+		}
+		require.Equal(t, sessions.HomeLost, w.state(sessions.Home{ID: "x"}))
 		w.stop()
 	})
 }

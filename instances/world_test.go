@@ -176,6 +176,9 @@ type registry struct {
 	down    bool
 	hangs   bool
 	hung    int
+	short   bool                  // answers lack a record
+	before  func(sessions.Report) // called before a report is applied
+	takes   time.Duration         // how long an answer is under way
 }
 
 type record struct {
@@ -199,6 +202,17 @@ func (r *registry) Report(ctx context.Context, report sessions.Report) ([]sessio
 	if down {
 		return nil, sessions.ErrUnavailable
 	}
+	if r.before != nil {
+		r.before(report)
+	}
+	records := r.applyAll(report)
+	if r.takes > 0 {
+		time.Sleep(r.takes)
+	}
+	return records, nil
+}
+
+func (r *registry) applyAll(report sessions.Report) []sessions.InstanceRecord {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reports = append(r.reports, report)
@@ -206,7 +220,10 @@ func (r *registry) Report(ctx context.Context, report sessions.Report) ([]sessio
 	for _, i := range report.Instances {
 		records = append(records, r.apply(report, i))
 	}
-	return records, nil
+	if r.short {
+		return records[1:]
+	}
+	return records
 }
 
 func (r *registry) apply(report sessions.Report, i sessions.InstanceReport) sessions.InstanceRecord {
