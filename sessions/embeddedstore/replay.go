@@ -101,9 +101,10 @@ func (f *function) applyKept(r *record) {
 	slices.SortFunc(f.ended[r.name], func(a, b *record) int { return cmp.Compare(a.born, b.born) })
 }
 
-// applyRemoved leaves a session alone that is younger: the snapshot may know it already.
+// applyRemoved removes whatever the key has. Should a snapshot know a younger session already, that one's entry
+// comes later in the log.
 func (f *function) applyRemoved(r removed) {
-	if old := f.active[r.name]; old != nil && old.epoch <= r.epoch {
+	if old := f.active[r.name]; old != nil {
 		f.unlink(old)
 	}
 	f.high = max(f.high, r.epoch)

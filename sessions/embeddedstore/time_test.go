@@ -1,6 +1,7 @@
 package embeddedstore_test
 
 import (
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,24 +185,37 @@ func TestLossGrace(t *testing.T) {
 	}
 }
 
-// TestClockSetBack opens a directory 26 years before it was written: a bubble's clock begins in the year 2000.
+// TestClockSetBack opens a directory 26 years before it was written: a bubble's clock begins in the year 2000. All
+// that is left of the session and the instance's incarnation is how high the function had counted.
 func TestClockSetBack(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	old := pin(t, s, request("x"))
-	in, err := s.Report(t.Context(), sessions.Report{Function: fn, Version: "LATEST", Instances: []sessions.InstanceReport{{ID: "a", Health: sessions.HealthGone}}})
-	require.NoError(t, err)
-	_, err = s.End(t.Context(), old, false)
+	r := request("x")
+	r.Function = "other" // than the one that rotate fills
+	old := pin(t, s, r)
+	_, err := s.End(t.Context(), old, false)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	synctest.Test(t, func(t *testing.T) {
-		s := open(t, dir)
-		require.Less(t, uint64(time.Now().UnixMicro()), old.Epoch)
-		require.Greater(t, pin(t, s, request("x")).Epoch, old.Epoch)
-		again, err := s.Report(t.Context(), sessions.Report{Function: fn, Version: "LATEST", Instances: []sessions.InstanceReport{{ID: "a", Health: sessions.HealthUp}}})
+	for range 2 { // from the log, and from a snapshot
+		files := map[string][]byte{}
+		names, err := filepath.Glob(filepath.Join(dir, "*-*"))
 		require.NoError(t, err)
-		require.Greater(t, again[0].Incarnation, in[0].Incarnation)
-	})
+		for _, name := range names {
+			files[name] = readFile(t, name)
+		}
+		copied := dirOf(t, files)
+		synctest.Test(t, func(t *testing.T) {
+			s := open(t, copied)
+			require.Less(t, uint64(time.Now().UnixMicro()), old.Epoch)
+			in, err := s.Report(t.Context(), sessions.Report{Function: r.Function, Version: "LATEST", Instances: []sessions.InstanceReport{{ID: "a"}}})
+			require.NoError(t, err)
+			require.Greater(t, in[0].Incarnation, old.Epoch)
+			require.Greater(t, pin(t, s, r).Epoch, old.Epoch)
+		})
+		s = open(t, dir)
+		rotate(t, s, dir)
+		require.NoError(t, s.Close())
+	}
 }
 
 // TestExpiredMeanwhile opens a directory 26 years after it was written.

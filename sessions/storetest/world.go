@@ -131,20 +131,6 @@ func (w *world) lose(id string) sessions.InstanceRecord {
 	return got
 }
 
-// until polls cond, on this goroutine so that it may assert, and fails when patience is over.
-func (w *world) until(what string, cond func() bool) {
-	w.Helper()
-	for end := time.Now().Add(patience); !cond(); {
-		if time.Now().After(end) {
-			require.Fail(w, "waited in vain until "+what)
-		}
-		select {
-		case <-w.Context().Done():
-		case <-time.After(tick):
-		}
-	}
-}
-
 func (w *world) key(id string) sessions.Key {
 	return sessions.Key{Function: w.fn, Qualifier: sessions.LatestQualifier, ID: id}
 }
@@ -190,18 +176,6 @@ func (w *world) end(s sessions.Session, keep bool) sessions.Session {
 	ended, err := w.End(w.Context(), s, keep)
 	require.NoError(w, err)
 	return ended
-}
-
-// expired waits until the session has expired by the store's clock, without a sweep.
-func (w *world) expired(s sessions.Session) {
-	w.Helper()
-	w.until("session expires", func() bool {
-		_, err := w.Get(w.Context(), s.Key)
-		if err != nil {
-			require.ErrorIs(w, err, sessions.ErrNotFound)
-		}
-		return err != nil
-	})
 }
 
 // instance returns the registry's record of a place.
