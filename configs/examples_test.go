@@ -120,7 +120,7 @@ func requireKeys(t *testing.T, text string, typ reflect.Type) {
 			requireKeys(t, text, f.Type)
 			continue
 		}
-		at := regexp.MustCompile(`(?m)^[ #{-]*`+name+`:|[{,] ?`+name+`:`).FindStringIndex(text)
+		at := regexp.MustCompile(`(?m)^[ #{-]*` + name + `:|[{,] ?` + name + `:`).FindStringIndex(text)
 		require.NotNil(t, at, "%s.%s is missing from reference.yaml after\n%.200s", typ, name, text)
 		requireKeys(t, text[at[1]:], f.Type)
 	}

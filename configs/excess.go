@@ -16,9 +16,6 @@ const (
 
 // excess returns where the tokens of a file go beyond what a configuration needs, and a problem, or "".
 func excess(tokens token.Tokens) (position, string) {
-	if len(tokens) > maxTokens {
-		return tokenPosition(tokens[maxTokens]), "has more than 300000 words and marks, accepted is a smaller file"
-	}
 	var m measure
 	for _, tk := range tokens {
 		if tk.Type == token.CommentType {
@@ -28,6 +25,9 @@ func excess(tokens token.Tokens) (position, string) {
 			return tokenPosition(tk), problem
 		}
 		m.last = tk
+	}
+	if len(tokens) > maxTokens {
+		return tokenPosition(tokens[maxTokens]), "has more than 300000 words and marks, accepted is a smaller file"
 	}
 	return position{}, ""
 }

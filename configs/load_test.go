@@ -185,6 +185,20 @@ func TestByteOrderMarkAndLineEnds(t *testing.T) {
 		lines(t, strings.Replace(windows, "9KiB", "1KiB", 1), nil))
 }
 
+// TestColonsInFlowLists has addresses as people write them, quoted nowhere.
+func TestColonsInFlowLists(t *testing.T) {
+	const redis = "{kind: redis, redis: {addrs: [127.0.0.1:6379, redis.example.com:1,localhost:2], tls: true}}"
+	c := parse(t, "store: "+redis+"\ntrusted_proxies: [::1, 2001:db8::/32]\n"+one)
+	require.Equal(t, []string{"127.0.0.1:6379", "redis.example.com:1", "localhost:2"}, c.Store.Redis.Addrs)
+	require.True(t, c.Store.Redis.TLS)
+	require.Equal(t, []string{"::1", "2001:db8::/32"}, c.TrustedProxies)
+	require.Equal(t, []string{
+		"1:43: store.redis.addrs[1]: is a mapping, accepted is text",
+		`1:49: store.redis.addrs[2]: "::1" is no address of a Redis, accepted is host:port such as 127.0.0.1:6379`,
+		"1:62: store.redis.tls: \"no\" is neither true nor false, accepted is true or false",
+	}, lines(t, "store: {kind: redis, redis: {addrs: [a:1, b: 2, '::1'], tls: no}}\n"+one, nil), "a mapping stays one")
+}
+
 // file writes a file that only this test sees.
 func file(t *testing.T, content string) string {
 	t.Helper()

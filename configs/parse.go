@@ -20,7 +20,7 @@ func parse(name string, data []byte) (ast.Node, error) {
 		return nil, err
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	tokens := lexer.Tokenize(string(data))
+	tokens := rejoin(lexer.Tokenize(string(data)))
 	if at, problem := excess(tokens); problem != "" {
 		return nil, fileProblem(name, "syntax", at, "%s", problem)
 	}
@@ -63,9 +63,10 @@ func safeParse(tokens token.Tokens) (file *ast.File, err error) {
 }
 
 func syntaxError(name string, data []byte, err error) error {
-	at, message := top(), err.Error()
+	at, message := top(), "cannot be understood"
 	var yamlErr yaml.Error
 	if errors.As(err, &yamlErr) {
+		// Not err.Error(): that draws the lines around it, for a minute when they are long.
 		message = yamlErr.GetMessage()
 		if tk := yamlErr.GetToken(); tk != nil {
 			at = tokenPosition(tk)
