@@ -64,7 +64,7 @@ func purgeOnce(t *testing.T, s *redisstore.Store, addr string) {
 	_, err = s.Sweep(t.Context(), pinned.Function)
 	require.NoError(t, err)
 	require.Empty(t, list(t, s, sessions.Ended))
-	require.Zero(t, c.Exists(t.Context(), keys.History, keys.Purge).Val(), "nothing is left behind")
+	require.Zero(t, c.Exists(t.Context(), keys.History, keys.Purge, keys.Ended).Val(), "nothing is left behind")
 }
 
 func TestRetentionOver(t *testing.T) {
@@ -164,6 +164,33 @@ func TestManyAtOnce(t *testing.T) {
 	require.Equal(t, n, ended)
 	require.Greater(t, n, 2*redisstore.SweepBatch)
 	require.Len(t, list(t, s, sessions.Active), 0)
+}
+
+// TestSweepLooksAgain: between the look at what is due and the sweep, a touch may postpone a session, or another
+// replica sweep it.
+func TestSweepLooksAgain(t *testing.T) {
+	t.Parallel()
+	s, _ := onStandalone(t)
+	alive := pin(t, s, "alive")
+	n, err := s.SweepSeen(t.Context(), t.Name(), redisstore.Member(alive.Key), redisstore.Member(request(t, "swept").Key))
+	require.NoError(t, err)
+	require.Zero(t, n)
+	_, err = s.Get(t.Context(), alive.Key)
+	require.NoError(t, err)
+}
+
+// TestHugePool: Lua passes arguments on a stack of 8000, and a pool may have more instances than that.
+func TestHugePool(t *testing.T) {
+	t.Parallel()
+	s, _ := onStandalone(t)
+	r := request(t, "x")
+	r.Candidates = nil
+	for i := range 9000 {
+		r.Candidates = append(r.Candidates, sessions.Home{Version: "v", ID: numbered(i), Incarnation: 1})
+	}
+	_, created, err := s.Pin(t.Context(), r)
+	require.NoError(t, err)
+	require.True(t, created)
 }
 
 // TestOldInstancesAreForgotten turns back the times in stored records: of one that is gone, and of one that nobody
