@@ -163,3 +163,29 @@ func TestTouchesReachTheDisk(t *testing.T) {
 	require.Equal(t, sessions.Event{}, again.Event)
 	require.True(t, again.Deadline.After(old.Deadline))
 }
+
+// TestSnapshotWaitsForTheDisk: a snapshot has seen sessions that are not on disk yet, and may have missed the ends
+// that they owe their slots to. It counts only when the log on disk has both.
+func TestSnapshotWaitsForTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	gate, waiting, done := make(chan struct{}), make(chan struct{}, 1), make(chan error, 1)
+	s.HoldDisk(gate, waiting)
+	go func() { _, _, err := s.Pin(t.Context(), request("x")); done <- err }()
+	<-waiting
+	written := make(chan struct{})
+	go func() { s.Snapshot(); close(written) }()
+	select {
+	case <-written:
+		require.Fail(t, "the snapshot did not wait")
+	case <-time.After(50 * time.Millisecond):
+	}
+	require.NoFileExists(t, snapFile(dir, 1))
+	close(gate)
+	require.NoError(t, <-done)
+	<-written
+	require.FileExists(t, snapFile(dir, 1))
+	want := all(t, s)
+	require.NoError(t, s.Close())
+	require.Equal(t, want, reopened(t, dir))
+}

@@ -61,3 +61,6 @@ func Seal(entries []byte) []byte {
 	seal(b)
 	return append(header(logMagic), b...)
 }
+
+// Snapshot writes a snapshot of the generation that the log is in.
+func (s *Store) Snapshot() { s.log.replaceLog(s, s.log.dir.generation) }

@@ -51,6 +51,7 @@ func (f *function) list(q sessions.Query) (page sessions.Page, need seq) {
 		return page, 0
 	}
 	limit := max(q.Limit, 1)
+	page.Sessions = make([]sessions.Session, 0, min(limit, tree.Len(), pageStep))
 	after, found := parseCursor(q.After)
 	after.qualifier = q.Qualifier
 	var last *record
@@ -71,6 +72,9 @@ func (f *function) list(q sessions.Query) (page sessions.Page, need seq) {
 	})
 	return page, max(need, f.lastEnd)
 }
+
+// pageStep is how many sessions a page makes room for before it knows how many there are.
+const pageStep = 1024
 
 // cursorFormat is the first byte of a cursor.
 const cursorFormat = 1

@@ -120,20 +120,24 @@ func TestSlotOfTheExpired(t *testing.T) {
 		s := open(t, "")
 		in, err := s.Report(t.Context(), sessions.Report{Function: fn, Version: "LATEST", Instances: []sessions.InstanceReport{{ID: "a"}}})
 		require.NoError(t, err)
-		r := request("")
-		r.Candidates, r.PerInstance = []sessions.Home{in[0].Home}, 200
+		early, late := request(""), request("late")
+		early.Candidates = homes
 		for i := range 200 { // more than an operation ends in passing
-			r.ID = string(rune('A' + i))
-			pin(t, s, r)
+			early.ID = string(rune('A' + i))
+			pin(t, s, early)
 		}
-		r.ID = "next"
-		_, _, err = s.Pin(t.Context(), r)
+		time.Sleep(time.Second)
+		late.Candidates, late.PerInstance = []sessions.Home{in[0].Home}, 1
+		pin(t, s, late)
+		late.ID = "next"
+		_, _, err = s.Pin(t.Context(), late)
 		require.ErrorIs(t, err, sessions.ErrFull)
 		time.Sleep(time.Hour)
-		pin(t, s, r)
+		pin(t, s, late)
 		in, err = s.Instances(t.Context(), fn)
 		require.NoError(t, err)
 		require.Equal(t, 1, in[0].Sessions)
+		require.Len(t, list(t, s, sessions.Active), 1)
 	})
 }
 
@@ -153,11 +157,20 @@ func TestInstancesAreForgotten(t *testing.T) {
 			return len(in)
 		}
 		first := report(sessions.HealthGone)
-		time.Sleep(sessions.DefaultRetention - time.Microsecond)
+		time.Sleep(time.Hour)
+		report(sessions.HealthUnknown) // still spoken of, and as gone as before
+		time.Sleep(sessions.DefaultRetention - time.Hour - time.Microsecond)
 		require.Equal(t, 1, known())
 		time.Sleep(time.Microsecond)
 		require.Zero(t, known())
 		require.Greater(t, report(sessions.HealthUp).Incarnation, first.Incarnation)
+		for range 3 {
+			time.Sleep(sessions.DefaultRetention - time.Microsecond)
+			require.Equal(t, 1, known(), "one that is reported stays")
+			report(sessions.HealthUnknown)
+		}
+		time.Sleep(sessions.DefaultRetention)
+		require.Zero(t, known(), "one that nobody reports any more does not")
 	})
 }
 
