@@ -95,7 +95,7 @@ func (w *world) runPool() {
 	go func() { defer close(ended); w.pool.Run(ctx) }()
 	w.t.Cleanup(func() { stop(); <-ended })
 	require.Eventually(w.t, func() bool {
-		return w.pool.Ready() && len(w.pool.Candidates(0)) == len(w.backs)
+		return w.pool.Ready() && len(w.pool.Candidates(0)) == len(w.cfg.Instances.Static)
 	}, patience, time.Millisecond)
 }
 
