@@ -211,8 +211,7 @@ func TestTheOthersAreAskedAtOnceAndOnlyIfNeedBe(t *testing.T) {
 			}
 			require.Equal(t, sessions.HomeLost, w.state(w.home("a")))
 			asked := w.probed("b") + w.probed("c") + w.probed("d")
-			// At their own pace they may be a probe ahead of a or behind it.
-			require.InDelta(t, 3*(1+failures+extra)-1, asked, 2.5)
+			require.LessOrEqual(t, asked, 3*(1+failures+extra), "the first round, the interval's, and the extra one")
 			w.stop()
 		})
 	}

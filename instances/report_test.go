@@ -197,13 +197,13 @@ func TestAReloadBetweenTwoReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a", "b", "c").run()
 		reloaded := false
-		w.registry.before = func(r sessions.Report) {
+		w.registry.onReport(func(r sessions.Report) {
 			if len(r.Instances) == 1 && r.Instances[0].ID == "c" && !reloaded {
 				reloaded = true
 				w.cfg.Config.Static[0].URL = "http://elsewhere.test:81"
 				require.NoError(t, w.pool.Apply(w.cfg))
 			}
-		}
+		})
 		w.cfg.Config = config("a", "b")
 		require.NoError(t, w.pool.Apply(w.cfg))
 		w.rounds(1)

@@ -18,7 +18,8 @@ type Source interface {
 	// A place that was returned before and is missing now is gone, not merely unheard of: a source that cannot ask
 	// returns what it knew.
 	Places() []Place
-	// Run keeps the places up to date until ctx is done, and calls changed after each change.
+	// Run keeps the places up to date until ctx is done, and calls changed after each change. changed calls Places,
+	// so no lock that Places needs may be held.
 	Run(ctx context.Context, changed func())
 }
 

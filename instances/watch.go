@@ -140,10 +140,12 @@ func (p *Pool) judge(now time.Time) (changed bool) {
 	return changed
 }
 
-// probeStale probes at once what was not probed since.
+// probeStale probes at once what was not probed since, and asks for it once: until the answers are there, every other
+// result leads here again.
 func (p *Pool) probeStale(since time.Time) {
 	for _, i := range p.instances {
-		if i.health.probedAt.Before(since) {
+		if i.health.probedAt.Before(since) && i.asked.Before(since) {
+			i.asked = since
 			i.probeNow()
 		}
 	}

@@ -178,7 +178,6 @@ type registry struct {
 	hung    int
 	short   bool                  // answers lack a record
 	before  func(sessions.Report) // called before a report is applied
-	takes   time.Duration         // how long an answer is under way
 }
 
 type record struct {
@@ -190,7 +189,7 @@ func newRegistry() *registry { return &registry{records: map[string]*record{}} }
 
 func (r *registry) Report(ctx context.Context, report sessions.Report) ([]sessions.InstanceRecord, error) {
 	r.mu.Lock()
-	hangs, down := r.hangs, r.down
+	hangs, down, before := r.hangs, r.down, r.before
 	if hangs {
 		r.hung++
 	}
@@ -202,14 +201,10 @@ func (r *registry) Report(ctx context.Context, report sessions.Report) ([]sessio
 	if down {
 		return nil, sessions.ErrUnavailable
 	}
-	if r.before != nil {
-		r.before(report)
+	if before != nil {
+		before(report)
 	}
-	records := r.applyAll(report)
-	if r.takes > 0 {
-		time.Sleep(r.takes)
-	}
-	return records, nil
+	return r.applyAll(report), nil
 }
 
 func (r *registry) applyAll(report sessions.Report) []sessions.InstanceRecord {
@@ -271,6 +266,13 @@ func (r *registry) outage(down bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.down = down
+}
+
+// onReport calls before with each report that is neither refused nor hangs, before it is applied.
+func (r *registry) onReport(before func(sessions.Report)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.before = before
 }
 
 func (r *registry) hang(on bool) {
