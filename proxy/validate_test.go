@@ -15,20 +15,26 @@ func TestFunctionConfigValidate(t *testing.T) {
 		change func(*proxy.FunctionConfig)
 		keys   []string
 	}{
-		"default":             {func(*proxy.FunctionConfig) {}, nil},
-		"no name":             {func(c *proxy.FunctionConfig) { c.Name = "" }, []string{"name"}},
-		"names":               {func(c *proxy.FunctionConfig) { c.Name, c.Qualifier = "a/b", "" }, []string{"name", "qualifier"}},
-		"no instances":        {func(c *proxy.FunctionConfig) { c.Instances.Static = nil }, []string{"instances.static"}},
-		"requests":            {func(c *proxy.FunctionConfig) { c.RequestsPerInstance = 0 }, []string{"requests_per_instance"}},
-		"policy and grace":    {func(c *proxy.FunctionConfig) { c.OnInstanceLoss, c.LossGrace = "", -1 }, []string{"on_instance_loss", "loss_grace"}},
-		"wait":                {func(c *proxy.FunctionConfig) { c.WhenFull.Wait = proxy.MaxWait + 1 }, []string{"when_full.wait"}},
-		"longest wait":        {func(c *proxy.FunctionConfig) { c.WhenFull.Wait = proxy.MaxWait }, nil},
-		"not built":           {func(c *proxy.FunctionConfig) { c.Invoke, c.InvokePath, c.Affinity.SSEPath = true, "/x", "/y" }, []string{"affinity.sse_path", "invoke", "invoke_path"}},
-		"mcp":                 {func(c *proxy.FunctionConfig) { c.Affinity.Type = sessions.AffinityMCPSSE }, []string{"affinity.type"}},
-		"timeouts":            {func(c *proxy.FunctionConfig) { c.Timeouts = proxy.TimeoutsConfig{} }, []string{"timeouts.connect", "timeouts.response_header", "timeouts.idle"}},
-		"sessions of nothing": {func(c *proxy.FunctionConfig) { c.Affinity.Type = "NONE"; c.Sessions.Isolation = true; c.Sessions.PerInstance = 1 }, []string{"sessions.isolation"}},
-		"upgrades":            {func(c *proxy.FunctionConfig) { c.Upgrades = []string{"websocket", "WebSocket", "h2c", "a b", "", "IRC/6.9", "x/"} }, []string{"upgrades[1]", "upgrades[2]", "upgrades[3]", "upgrades[4]", "upgrades[6]"}},
-		"no upgrades":         {func(c *proxy.FunctionConfig) { c.Upgrades = nil }, nil},
+		"default":          {func(*proxy.FunctionConfig) {}, nil},
+		"no name":          {func(c *proxy.FunctionConfig) { c.Name = "" }, []string{"name"}},
+		"names":            {func(c *proxy.FunctionConfig) { c.Name, c.Qualifier = "a/b", "" }, []string{"name", "qualifier"}},
+		"no instances":     {func(c *proxy.FunctionConfig) { c.Instances.Static = nil }, []string{"instances.static"}},
+		"requests":         {func(c *proxy.FunctionConfig) { c.RequestsPerInstance = 0 }, []string{"requests_per_instance"}},
+		"policy and grace": {func(c *proxy.FunctionConfig) { c.OnInstanceLoss, c.LossGrace = "", -1 }, []string{"on_instance_loss", "loss_grace"}},
+		"wait":             {func(c *proxy.FunctionConfig) { c.WhenFull.Wait = proxy.MaxWait + 1 }, []string{"when_full.wait"}},
+		"longest wait":     {func(c *proxy.FunctionConfig) { c.WhenFull.Wait = proxy.MaxWait }, nil},
+		"not built":        {func(c *proxy.FunctionConfig) { c.Invoke, c.InvokePath, c.Affinity.SSEPath = true, "/x", "/y" }, []string{"affinity.sse_path", "invoke", "invoke_path"}},
+		"mcp":              {func(c *proxy.FunctionConfig) { c.Affinity.Type = sessions.AffinityMCPSSE }, []string{"affinity.type"}},
+		"timeouts":         {func(c *proxy.FunctionConfig) { c.Timeouts = proxy.TimeoutsConfig{} }, []string{"timeouts.connect", "timeouts.response_header", "timeouts.idle"}},
+		"sessions of nothing": {func(c *proxy.FunctionConfig) {
+			c.Affinity.Type = "NONE"
+			c.Sessions.Isolation = true
+			c.Sessions.PerInstance = 1
+		}, []string{"sessions.isolation"}},
+		"upgrades": {func(c *proxy.FunctionConfig) {
+			c.Upgrades = []string{"websocket", "WebSocket", "h2c", "a b", "", "IRC/6.9", "x/"}
+		}, []string{"upgrades[1]", "upgrades[2]", "upgrades[3]", "upgrades[4]", "upgrades[6]"}},
+		"no upgrades": {func(c *proxy.FunctionConfig) { c.Upgrades = nil }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := proxy.DefaultFunctionConfig()
