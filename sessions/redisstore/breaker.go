@@ -88,7 +88,7 @@ func (s *Store) do(ctx context.Context, function string, op func(context.Context
 	start := time.Now()
 	err := op(ctx)
 	// A caller that hung up says nothing about Redis, unless Redis had had time enough to answer.
-	if ctx.Err() == nil || time.Since(start) >= ReadTimeout {
+	if ended(ctx) == nil || time.Since(start) >= ReadTimeout {
 		s.breakers.note(function, br, err)
 	}
 	return classify(ctx, err)

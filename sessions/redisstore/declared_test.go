@@ -31,7 +31,7 @@ func TestScriptsTouchOnlyWhatTheyDeclare(t *testing.T) {
 	const last = "the last command"
 	_, err := s.Secret(t.Context(), last)
 	require.NoError(t, err)
-	declared, tags := map[string]bool{}, map[string]bool{}
+	var declared, tags map[string]bool
 	for line := range lines {
 		command := line.words
 		switch {

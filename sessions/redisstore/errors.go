@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -29,8 +30,8 @@ func classify(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if over := ended(ctx); over != nil {
+		return over
 	}
 	var reply redis.Error
 	switch {
@@ -43,6 +44,15 @@ func classify(ctx context.Context, err error) error {
 	default:
 		return fmt.Errorf("redis: %w", err)
 	}
+}
+
+// ended is the caller's own end. A connection's time-out is set to the caller's deadline and may fire an instant
+// before the context's own timer does.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 func startsWith(reply redis.Error, prefixes []string) bool {

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -48,7 +49,8 @@ func universalOptions(cfg Config, o Options) (*redis.UniversalOptions, error) {
 	return &redis.UniversalOptions{
 		Addrs: cfg.Addrs, MasterName: cfg.MasterName, IsClusterMode: isCluster(cfg),
 		Username: cfg.Username, Password: password, TLSConfig: tlsConfig,
-		DialTimeout: DialTimeout, ReadTimeout: ReadTimeout, WriteTimeout: WriteTimeout, PoolTimeout: PoolTimeout,
+		DialTimeout: cmp.Or(o.Timeout, DialTimeout), ReadTimeout: cmp.Or(o.Timeout, ReadTimeout),
+		WriteTimeout: cmp.Or(o.Timeout, WriteTimeout), PoolTimeout: cmp.Or(o.Timeout, PoolTimeout),
 		DialerRetries: 1, // else one attempt dials five times
 		MaxRetries:    maxRetries, MaxRedirects: maxRedirects,
 		MinRetryBackoff: minRetryBackoff, MaxRetryBackoff: maxRetryBackoff,

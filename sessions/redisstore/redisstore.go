@@ -34,6 +34,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -45,6 +46,8 @@ type Options struct {
 	// TLS replaces the configuration that Config.TLS stands for. If nil and Config.TLS is set: the system's roots,
 	// and the host of the address as the server's name.
 	TLS *tls.Config
+	// Timeout replaces DialTimeout, ReadTimeout, WriteTimeout and PoolTimeout. If zero, it is those.
+	Timeout time.Duration
 	// Logger is told what an operator should know. If nil, nobody is.
 	Logger *slog.Logger
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -125,14 +126,20 @@ func open(tb testing.TB, t topology) *redisstore.Store {
 	return s
 }
 
-// harness runs the conformance suite on a topology. All stores are of processes' kind: each has its own connections.
-func harness(s *shared) storetest.Harness {
+// patience is the time-out of stores whose tests are not about time-outs: the suite makes a small machine busy.
+const patience = 5 * time.Second
+
+// harness runs the conformance suite on a topology. Replicas are stores with connections of their own.
+func harness(t *testing.T, shared *shared) storetest.Harness {
+	it := shared.get(t)
+	it.options.Timeout = patience
+	one := open(t, it)
 	return storetest.Harness{
-		Open: func(tb testing.TB) sessions.Store { return open(tb, s.get(tb)) },
+		Open: func(testing.TB) sessions.Store { return one },
 		Replicas: func(tb testing.TB, n int) []sessions.Store {
 			all := make([]sessions.Store, n)
 			for i := range all {
-				all[i] = open(tb, s.get(tb))
+				all[i] = open(tb, it)
 			}
 			return all
 		},
@@ -141,22 +148,22 @@ func harness(s *shared) storetest.Harness {
 
 func TestConformanceStandalone(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, harness(standalone))
+	storetest.Run(t, harness(t, standalone))
 }
 
 func TestConformanceSentinel(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, harness(sentinel))
+	storetest.Run(t, harness(t, sentinel))
 }
 
 func TestConformanceCluster(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, harness(cluster))
+	storetest.Run(t, harness(t, cluster))
 }
 
 func TestConformanceTLSAndACL(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, harness(secured))
+	storetest.Run(t, harness(t, secured))
 }
 
 var homes = []sessions.Home{

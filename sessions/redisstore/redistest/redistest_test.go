@@ -108,7 +108,7 @@ func TestMain(m *testing.M) {
 func TestServersDieWithAKilledTestBinary(t *testing.T) {
 	t.Parallel()
 	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), childEnv+"=1")
+	child.Env = append(os.Environ(), childEnv+"=1", "TMPDIR="+t.TempDir())
 	out, err := child.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, child.Start())
