@@ -30,6 +30,11 @@ const retryAfter = 1
 // on the wire.
 const statusClientGone = 499
 
+const (
+	codeClientGone = "ClientGone" // in logs only
+	codeInternal   = "InternalError"
+)
+
 // The failures that the data plane answers with.
 var (
 	errConnect           = &Failure{"InvalidArgument", http.StatusBadRequest, "CONNECT is not served here"}
@@ -75,7 +80,7 @@ func failureOf(err error) *Failure {
 			return m.failure
 		}
 	}
-	return &Failure{"InternalError", http.StatusInternalServerError, "internal error"}
+	return &Failure{codeInternal, http.StatusInternalServerError, "internal error"}
 }
 
 // errorBody is the JSON body of a failure, in Function Compute's words.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httputil"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -224,14 +225,14 @@ func (x *exchange) clientGone() {
 		x.fail(errShuttingDown)
 		return
 	}
-	x.status, x.code = statusClientGone, "ClientGone"
+	x.status, x.code = statusClientGone, codeClientGone
 }
 
 // fail answers with the failure that err is. The client learns the ID of a session that exists, so that its next try
 // does not make another.
 func (x *exchange) fail(err error) {
 	if x.r.Context().Err() != nil && !errors.Is(context.Cause(x.r.Context()), ErrShutdown) {
-		x.status, x.code = statusClientGone, "ClientGone"
+		x.status, x.code = statusClientGone, codeClientGone
 		return
 	}
 	f := failureOf(err)
@@ -266,7 +267,7 @@ func (x *exchange) grant(s *sessions.Session) affinity.Grant {
 func (x *exchange) finish() {
 	p := recover()
 	if p != nil {
-		x.aborted()
+		x.aborted(p)
 	}
 	if x.inst != nil {
 		x.inst.Release()
@@ -278,13 +279,18 @@ func (x *exchange) finish() {
 	}
 }
 
-// aborted records a response that was cut: by the client, else by the instance.
-func (x *exchange) aborted() {
-	if x.r.Context().Err() != nil {
-		x.code = "ClientGone"
-		return
+// aborted records a response that was cut: by the client, else by the instance, else by a fault of Limpet's own, which
+// must not go unseen.
+func (x *exchange) aborted(p any) {
+	switch {
+	case p != http.ErrAbortHandler: //nolint:errorlint // a panic's value, compared as net/http does
+		x.code = codeInternal
+		x.h.Logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
+	case x.r.Context().Err() != nil:
+		x.code = codeClientGone
+	default:
+		x.code = errBadGateway.Code
 	}
-	x.code = errBadGateway.Code
 }
 
 // record counts and logs the exchange.
