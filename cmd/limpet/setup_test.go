@@ -1,0 +1,134 @@
+package main_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/sample"
+)
+
+// setup is a configuration file in the making. What is left out is a proxy on free ports that leaves at once, keeps
+// its sessions in memory and logs no requests.
+type setup struct {
+	listen, admin string
+	delay         string // shutdown.delay
+	deadline      string // shutdown.deadline
+	store         string // flow mapping
+	accessLog     string // flow mapping
+	more          string // further lines
+	functions     []function
+}
+
+// function is one entry of functions.
+type function struct {
+	name        string // counter
+	path        string // /
+	affinity    string // flow mapping; by header
+	perInstance int    // 100000
+	more        string // further lines, indented by 4
+	instances   []*instance
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func (s setup) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "listen: %s\nadmin: %s\n", or(s.listen, "127.0.0.1:0"), or(s.admin, "127.0.0.1:0"))
+	fmt.Fprintf(&b, "shutdown: {delay: %s, deadline: %s}\n", or(s.delay, "0s"), or(s.deadline, "10s"))
+	fmt.Fprintf(&b, "store: %s\n", or(s.store, "{kind: embedded}"))
+	fmt.Fprintf(&b, "access_log: %s\n%s\nfunctions:\n", or(s.accessLog, "{enabled: false}"), s.more)
+	for _, f := range s.functions {
+		b.WriteString(f.String())
+	}
+	return b.String()
+}
+
+// String is patient with instances: the machine may be busy, and none of these tests is about their health.
+func (f function) String() string {
+	if f.perInstance == 0 {
+		f.perInstance = 100_000
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "  - name: %s\n    match: {path: %s}\n", or(f.name, "counter"), or(f.path, "/"))
+	fmt.Fprintf(&b, "    affinity: %s\n", or(f.affinity, "{type: HEADER_FIELD}"))
+	fmt.Fprintf(&b, "    sessions: {per_instance: %d}\n%s\n", f.perInstance, f.more)
+	b.WriteString("    instances:\n      health: {interval: 200ms, timeout: 10s, failures: 10, successes: 1}\n      static:\n")
+	for _, inst := range f.instances {
+		fmt.Fprintf(&b, "        - {id: %s, url: \"%s\"}\n", inst.name, inst.URL())
+	}
+	return b.String()
+}
+
+// write puts the file in place as editors do, by a rename: a process that watches it never sees half of it.
+func (s setup) write(t testing.TB, file string) {
+	t.Helper()
+	replace(t, file, s.String())
+}
+
+func replace(t testing.TB, file, content string) {
+	t.Helper()
+	next := file + ".next"
+	require.NoError(t, os.WriteFile(next, []byte(content), 0o600))
+	require.NoError(t, os.Rename(next, file))
+}
+
+// file writes the file into a directory of its own.
+func (s setup) file(t testing.TB) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "limpet.yaml")
+	s.write(t, file)
+	return file
+}
+
+// sampleHeader is the header by which a sample instance knows a session of a proxy that is not Limpet.
+const sampleHeader = "X-Session-Id"
+
+// samples starts sample instances named i0, i1, ...
+func samples(t testing.TB, n int) (all []*instance) {
+	t.Helper()
+	for i := range n {
+		all = append(all, sampleNamed(t, fmt.Sprintf("i%d", i)))
+	}
+	return all
+}
+
+// instance is a sample instance in this process.
+type instance struct {
+	*sample.Running
+	name string
+}
+
+func sampleNamed(t testing.TB, name string) *instance {
+	t.Helper()
+	inst, err := sample.Start("127.0.0.1:0", sample.Options{Name: name, Header: sampleHeader})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = inst.Close() })
+	return &instance{inst, name}
+}
+
+// freeAddr returns a loopback address that nothing listens on, below the range from which the system takes the local
+// ports of outgoing connections: for a process whose address has to be known before it says so.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 12000+rand.IntN(4000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			require.NoError(t, l.Close())
+			return addr
+		}
+	}
+	require.Fail(t, "no free port")
+	return ""
+}
