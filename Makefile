@@ -18,7 +18,10 @@ test: ## run all tests with the race detector; installs redis-server if it is mi
 	@.ci/need gcc gcc libc6-dev
 	go test -race -timeout 6m ./...
 
+# What lint compiles, the test of the image's build line finds in the cache: that saves a cold CI half a minute.
 .PHONY: lint
+lint: export CGO_ENABLED = 0
+lint: export GOFLAGS := $(GOFLAGS) -trimpath
 lint: ## gofmt, go vet, staticcheck, revive, errcheck, go-errorlint
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 		[ -z "$$unformatted" ] || { echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; }
