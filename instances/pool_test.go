@@ -88,7 +88,7 @@ func TestRemovedInstanceIsGone(t *testing.T) {
 		require.False(t, ok)
 		w.rounds(2)
 		state, since := w.pool.State(home)
-		require.Equal(t, sessions.HomeLost, state)
+		require.Equal(t, sessions.HomeGone, state)
 		require.Equal(t, removed, since)
 		require.Equal(t, probes, w.probed("b"), "probed no more")
 
@@ -172,7 +172,7 @@ func TestRemovedIDsAreRememberedWithinBounds(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		require.Equal(t, sessions.HomeUnknown, w.state(sessions.Home{ID: "n0"}), "the oldest was forgotten")
-		require.Equal(t, sessions.HomeLost, w.state(sessions.Home{ID: "n100"}))
+		require.Equal(t, sessions.HomeGone, w.state(sessions.Home{ID: "n100"}))
 		time.Sleep(sessions.DefaultRetention + time.Second)
 		require.NoError(t, w.pool.Apply(w.cfg))
 		require.Equal(t, sessions.HomeUnknown, w.state(sessions.Home{ID: "n100"}))

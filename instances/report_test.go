@@ -273,7 +273,7 @@ func TestASourceMovesThePool(t *testing.T) {
 			synctest.Wait()
 			require.ElementsMatch(t, []string{now[0].ID, now[1].ID}, w.candidates())
 		}
-		require.Equal(t, sessions.HomeLost, w.state(sessions.Home{ID: "x"}))
+		require.Equal(t, sessions.HomeGone, w.state(sessions.Home{ID: "x"}))
 		w.stop()
 	})
 }

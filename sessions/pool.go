@@ -11,8 +11,10 @@ const (
 	HomeUp HomeState = iota
 	// HomeSuspect: unreachable from here, or this replica suspects itself. Nobody may call it lost yet.
 	HomeSuspect
-	// HomeLost: failing past its failures, or gone from its source.
+	// HomeLost: failing past its failures.
 	HomeLost
+	// HomeGone: its source no longer lists it. Whoever says so knows, whatever other replicas still see.
+	HomeGone
 	// HomeReplaced: another incarnation lives at the place.
 	HomeReplaced
 	// HomeUnknown: this replica has never heard of it. Discovery lags: unknown is not dead.
@@ -26,6 +28,6 @@ type Pool interface {
 	Candidates(n int) []Home
 	// Changed returns a channel that is closed when the candidates next change.
 	Changed() <-chan struct{}
-	// State returns what this replica makes of h, and for HomeLost since when (this machine's clock).
+	// State returns what this replica makes of h, and for HomeLost and HomeGone since when (this machine's clock).
 	State(h Home) (HomeState, time.Time)
 }

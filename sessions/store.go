@@ -63,9 +63,9 @@ type PinRequest struct {
 type RehomeRequest struct {
 	Session Session // as the caller knows it; its epoch is compared
 	Reason  string  // one of the Reason constants
-	// Refused says that the home's dial was refused, which proves that its program is dead whatever other
-	// replicas saw.
-	Refused bool
+	// Certain says that the home is lost whatever other replicas saw: its dial was refused, which proves that its
+	// program is dead, or its source no longer lists it.
+	Certain bool
 	// AliveWithin is how recent another replica's sight of the healthy home must be to forbid the move.
 	AliveWithin time.Duration
 	Placement
@@ -86,7 +86,7 @@ type Pins interface {
 	//
 	// ErrMoved with the current session when the epoch differs: another replica was faster, or the ID has a new
 	// session. ErrAlive when the registry has the home, of the same incarnation, not gone and not lost, healthy
-	// within AliveWithin, and Refused is false. ErrNotFound, ErrFull.
+	// within AliveWithin, and Certain is false. ErrNotFound, ErrFull.
 	Rehome(ctx context.Context, r RehomeRequest) (Session, error)
 	// End ends the session if its epoch is still the record's, and gives its slot back at once. With keep the
 	// record stays listed as Ended for its retention, and blocks its ID if the settings say so; without, every

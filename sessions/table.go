@@ -238,7 +238,7 @@ func (t *Table) settle(ctx context.Context, u *Use, state HomeState, since time.
 		}
 		return t.renew(ctx, u)
 	}
-	err := t.rehome(ctx, u, RehomeRequest{Reason: reason(state)})
+	err := t.rehome(ctx, u, RehomeRequest{Reason: reason(state), Certain: state == HomeGone})
 	if errors.Is(err, ErrAlive) && state == HomeLost {
 		return nil // another replica reaches it: let the dial decide
 	}
@@ -252,7 +252,7 @@ func reason(state HomeState) string {
 	switch state {
 	case HomeReplaced:
 		return ReasonRestarted
-	case HomeUnknown:
+	case HomeGone, HomeUnknown:
 		return ReasonGone
 	default:
 		return ReasonLost
@@ -268,7 +268,7 @@ func (u *Use) Rehome(ctx context.Context) error {
 	if u.table.rules.OnLoss == LossFail {
 		return ErrHomeUnavailable
 	}
-	return u.table.rehome(ctx, u, RehomeRequest{Reason: ReasonLost, Refused: true})
+	return u.table.rehome(ctx, u, RehomeRequest{Reason: ReasonLost, Certain: true})
 }
 
 // rehome is one flight of Store.Rehome for the use's session.

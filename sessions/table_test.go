@@ -369,6 +369,23 @@ func TestAliveHomeIsNotMoved(t *testing.T) {
 	})
 }
 
+// The source of this replica no longer lists the home. Another one, whose file is a moment older, still sees it.
+func TestGoneHomeIsLeftAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{})
+		records, err := b.store.Report(t.Context(), sessions.Report{Function: "f", Version: "LATEST", Instances: []sessions.InstanceReport{
+			{ID: "a", Health: sessions.HealthUp}, {ID: "b", Health: sessions.HealthUp},
+		}})
+		require.NoError(t, err)
+		b.pool.candidates = []sessions.Home{records[0].Home, records[1].Home}
+		was := b.once(t, "s")
+		b.pool.set(was.Home, sessions.HomeGone)
+		u := b.use(t, "s")
+		defer u.Release()
+		require.Equal(t, was.Epoch+1, u.Session().Epoch)
+	})
+}
+
 func TestSuspectHomeIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rules(), sessions.CacheConfig{})

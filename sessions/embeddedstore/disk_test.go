@@ -21,7 +21,7 @@ func writes(s *embeddedstore.Store, old sessions.Session) map[string]func(contex
 		"Ping":   s.Ping,
 		"Secret": func(ctx context.Context) error { _, err := s.Secret(ctx, "new"); return err },
 		"Rehome": func(ctx context.Context) error {
-			_, err := s.Rehome(ctx, sessions.RehomeRequest{Session: old, Refused: true, Placement: request("").Placement})
+			_, err := s.Rehome(ctx, sessions.RehomeRequest{Session: old, Certain: true, Placement: request("").Placement})
 			return err
 		},
 		"Report": func(ctx context.Context) error {

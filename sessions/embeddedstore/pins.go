@@ -107,7 +107,7 @@ func (f *function) rehome(r sessions.RehomeRequest) result {
 		return result{need: f.lastEnd, err: sessions.ErrNotFound}
 	case rec.epoch != r.Session.Epoch:
 		return result{s: rec.view(f.name, now), need: rec.seq, err: sessions.ErrMoved}
-	case !r.Refused && f.alive(rec.home, span(r.AliveWithin), now):
+	case !r.Certain && f.alive(rec.home, span(r.AliveWithin), now):
 		return result{need: rec.seq, err: sessions.ErrAlive}
 	}
 	home, ok := f.place(r.Placement, &rec.home, now)

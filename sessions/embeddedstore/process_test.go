@@ -80,7 +80,7 @@ func step(s *embeddedstore.Store, id string, i int) {
 		}
 	case 1:
 		fmt.Println("moves", id)
-		got, err = s.Rehome(ctx, sessions.RehomeRequest{Session: got, Refused: true, Placement: request("").Placement})
+		got, err = s.Rehome(ctx, sessions.RehomeRequest{Session: got, Certain: true, Placement: request("").Placement})
 		if err == nil {
 			fmt.Println("has", id, got.Epoch, got.Home.ID)
 		}

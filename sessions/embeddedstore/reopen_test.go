@@ -119,7 +119,7 @@ func TestRotationUnderLoad(t *testing.T) {
 				case i%3 == 0:
 					_, err = s.End(t.Context(), got, i%2 == 0)
 				case i%3 == 1:
-					_, err = s.Rehome(t.Context(), sessions.RehomeRequest{Session: got, Refused: true, Placement: request("").Placement})
+					_, err = s.Rehome(t.Context(), sessions.RehomeRequest{Session: got, Certain: true, Placement: request("").Placement})
 				default:
 					err = s.Touch(t.Context(), []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Delivered: true}})
 				}

@@ -102,7 +102,7 @@ func live(tb testing.TB, s *embeddedstore.Store, prefix string) {
 		case 0, 1, 2:
 			_, err = s.End(ctx, got, i != 1)
 		case 3, 4:
-			_, err = s.Rehome(ctx, sessions.RehomeRequest{Session: got, Reason: sessions.ReasonGone, Refused: true, Placement: place})
+			_, err = s.Rehome(ctx, sessions.RehomeRequest{Session: got, Reason: sessions.ReasonGone, Certain: true, Placement: place})
 		case 5, 6:
 			err = s.Touch(ctx, []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Delivered: i == 5}})
 		}

@@ -86,7 +86,7 @@ func (s *Store) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.
 		script: s.scripts.rehome, function: key.Function,
 		keys: append(s.keys.slots(key.Function), s.keys.session(key)...),
 		args: append([]any{
-			strconv.FormatUint(r.Session.Epoch, 10), newCall(), member(key), key.ID, r.Reason, r.Refused,
+			strconv.FormatUint(r.Session.Epoch, 10), newCall(), member(key), key.ID, r.Reason, r.Certain,
 			r.AliveWithin.Microseconds(), r.PerInstance, r.Isolation,
 		}, placementArgs(r.Placement)...),
 	})

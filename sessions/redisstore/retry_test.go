@@ -76,7 +76,7 @@ func lossy(t *testing.T) (*lossyProxy, *redisstore.Store) {
 
 func refused(s sessions.Session) sessions.RehomeRequest {
 	return sessions.RehomeRequest{
-		Session: s, Reason: sessions.ReasonLost, Refused: true,
+		Session: s, Reason: sessions.ReasonLost, Certain: true,
 		Placement: sessions.Placement{Candidates: homes, PerInstance: 1 << 30},
 	}
 }

@@ -21,7 +21,7 @@ func aliveChecks() []Check {
 // suspected asks to move a session whose home this replica believes lost.
 func (w *world) suspected(s sessions.Session, within time.Duration) sessions.RehomeRequest {
 	r := w.refused(s)
-	r.Refused, r.AliveWithin = false, within
+	r.Certain, r.AliveWithin = false, within
 	return r
 }
 

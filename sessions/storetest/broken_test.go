@@ -86,7 +86,7 @@ func (s rehomesAgain) Rehome(ctx context.Context, r sessions.RehomeRequest) (ses
 type believesEveryLoss struct{ sessions.Store }
 
 func (s believesEveryLoss) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.Session, error) {
-	r.Refused = true
+	r.Certain = true
 	return s.Store.Rehome(ctx, r)
 }
 

@@ -44,7 +44,7 @@ func epochAfterRehome(tb testing.TB, h Harness) {
 	for i := range 6 {
 		s := w.pin(w.request("x"))
 		for range 10 {
-			moved, err := w.Rehome(tb.Context(), sessions.RehomeRequest{Session: s, Reason: sessions.ReasonLost, Refused: true, Placement: w.anywhere()})
+			moved, err := w.Rehome(tb.Context(), sessions.RehomeRequest{Session: s, Reason: sessions.ReasonLost, Certain: true, Placement: w.anywhere()})
 			require.NoError(tb, err)
 			require.Equal(tb, s.Epoch+1, moved.Epoch)
 			s = moved

@@ -127,7 +127,7 @@ func churn(w *world, s sessions.Store, place sessions.Placement, worker, rounds 
 		case created && i%3 == 0:
 			_, err = s.End(w.Context(), got, i%2 == 0)
 		case i%5 == 0:
-			_, err = s.Rehome(w.Context(), sessions.RehomeRequest{Session: got, Reason: sessions.ReasonLost, Refused: true, Placement: place})
+			_, err = s.Rehome(w.Context(), sessions.RehomeRequest{Session: got, Reason: sessions.ReasonLost, Certain: true, Placement: place})
 		}
 		if err != nil && !errors.Is(err, sessions.ErrMoved) && !errors.Is(err, sessions.ErrNotFound) && !errors.Is(err, sessions.ErrFull) {
 			return err

@@ -23,7 +23,7 @@ func rehomeChecks() []Check {
 
 // refused asks to move a session whose home's dial was refused.
 func (w *world) refused(s sessions.Session) sessions.RehomeRequest {
-	return sessions.RehomeRequest{Session: s, Reason: sessions.ReasonLost, Refused: true, Placement: w.anywhere()}
+	return sessions.RehomeRequest{Session: s, Reason: sessions.ReasonLost, Certain: true, Placement: w.anywhere()}
 }
 
 func (w *world) rehome(r sessions.RehomeRequest) sessions.Session {

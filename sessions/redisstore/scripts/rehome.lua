@@ -1,7 +1,7 @@
 #!lua
 --include record slots instance choose
 -- KEYS: as of pin.lua.
--- ARGV: epoch, call, member, id, reason, refused, alive within, slots of an instance, isolation; candidates of choose.lua.
+-- ARGV: epoch, call, member, id, reason, certain, alive within, slots of an instance, isolation; candidates of choose.lua.
 local call, member, id = ARGV[2], ARGV[3], ARGV[4]
 local now, stored = clock(), redis.call('GET', KEYS[7])
 local r = decode(stored)
