@@ -14,9 +14,7 @@ import (
 type AccessLog struct {
 	Logger *slog.Logger // nil: off
 	Sample float64      // the share of requests without an error that is logged
-	// Key is of the session's hash, and shared by the replicas, so that their lines can be joined. It may be set until
-	// the handler's first Swap.
-	Key []byte
+	Key    []byte       // of the session's hash, and shared by the replicas, so that their lines can be joined
 }
 
 // sessionHash names a session in a log without giving it away: in header mode the ID itself is a bearer secret.

@@ -54,7 +54,7 @@ func BenchmarkHandler(b *testing.B) {
 		require.Eventually(b, func() bool { return len(pool.Candidates(0)) == 1 }, time.Second, time.Millisecond)
 		rule, err := affinity.New(cfg.Affinity, affinity.Scope{Function: "f"})
 		require.NoError(b, err)
-		h := proxy.NewHandler(proxy.Config{Logger: slog.New(slog.DiscardHandler)})
+		h := proxy.NewHandler(slog.New(slog.DiscardHandler), nil)
 		f := &proxy.Function{
 			Config: cfg, Rule: rule, Pool: pool, Transports: &proxy.Transports{Timeouts: timeouts, PerInstance: 200},
 			Table: sessions.NewTable(sessions.TableConfig{
@@ -63,7 +63,7 @@ func BenchmarkHandler(b *testing.B) {
 			}),
 		}
 		defer f.Transports.CloseIdle()
-		h.Swap(proxy.NewRoutes([]*proxy.Function{f}))
+		h.Swap(proxy.Plane{Routes: proxy.NewRoutes([]*proxy.Function{f})})
 		bench(b, h)
 	})
 }

@@ -22,6 +22,7 @@ const maxTries = 4
 // exchange is one request and its response. Its methods are the hooks of an httputil.ReverseProxy.
 type exchange struct {
 	h         *Handler
+	plane     *Plane // in force when the request came
 	w         http.ResponseWriter
 	r         *http.Request // as it came; its body is watched
 	fn        *Function     // nil until matched
@@ -43,7 +44,10 @@ type exchange struct {
 }
 
 func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{h: h, w: w, r: r, begun: time.Now(), client: h.Trusted.client(r), requestID: requestID(r)}
+	plane := h.plane.Load()
+	x := &exchange{
+		h: h, plane: plane, w: w, r: r, begun: time.Now(), client: plane.Trusted.client(r), requestID: requestID(r),
+	}
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = &watchedBody{ReadCloser: r.Body, trailer: r.Trailer}
 		x.r = r.WithContext(r.Context()) // a shallow copy: the server keeps the body that it knows
@@ -66,11 +70,10 @@ func (x *exchange) enter() error {
 	if x.r.Method == http.MethodConnect {
 		return errConnect
 	}
-	routes := x.h.routes.Load()
-	if routes == nil {
+	if x.plane.Routes == nil {
 		return errStarting
 	}
-	if x.fn = routes.Match(x.r); x.fn == nil {
+	if x.fn = x.plane.Routes.Match(x.r); x.fn == nil {
 		return errFunctionNotFound
 	}
 	x.fn.Metrics.InFlight(1)
@@ -238,7 +241,7 @@ func (x *exchange) fail(err error) {
 	f := failureOf(err)
 	x.status, x.code = f.Status, f.Code
 	if f.Status == http.StatusInternalServerError {
-		x.h.Logger.Error("request failed", "error", err, "request_id", x.requestID)
+		x.h.logger.Error("request failed", "error", err, "request_id", x.requestID)
 	}
 	if s := x.use.Session(); s != nil {
 		x.fn.Rule.Respond(x.w.Header(), x.grant(s))
@@ -248,7 +251,7 @@ func (x *exchange) fail(err error) {
 		x.w.Header().Set("Connection", "close")
 	}
 	if werr := f.write(x.w, x.requestID); werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
-		x.h.Logger.Debug("error response not written", "error", werr, "request_id", x.requestID)
+		x.h.logger.Debug("error response not written", "error", werr, "request_id", x.requestID)
 	}
 }
 
@@ -285,7 +288,7 @@ func (x *exchange) aborted(p any) {
 	switch {
 	case p != http.ErrAbortHandler: //nolint:errorlint // a panic's value, compared as net/http does
 		x.code = codeInternal
-		x.h.Logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
+		x.h.logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
 	case x.r.Context().Err() != nil:
 		x.code = codeClientGone
 	default:
@@ -295,7 +298,7 @@ func (x *exchange) aborted(p any) {
 
 // record counts and logs the exchange.
 func (x *exchange) record() {
-	m := x.h.Unmatched
+	m := x.h.unmatched
 	if x.fn != nil {
 		m = x.fn.Metrics
 		m.InFlight(-1)
@@ -306,7 +309,7 @@ func (x *exchange) record() {
 	} else if x.event.Kind == sessions.EventRehomed {
 		m.Rehomed(x.event.Reason)
 	}
-	x.h.AccessLog.write(x, time.Since(x.begun))
+	x.plane.AccessLog.write(x, time.Since(x.begun))
 }
 
 // outcome is what affinity made of the request.

@@ -14,33 +14,36 @@ import (
 	"github.com/limpet-proxy/limpet/metrics"
 )
 
-// Config is what a Handler is made of.
-type Config struct {
-	Trusted   Trusted           // whose X-Forwarded-* count; the zero value trusts none
-	AccessLog AccessLog         // the zero value logs nothing
-	Logger    *slog.Logger      // of the proxy itself; required
-	Unmatched *metrics.Function // counts the requests of no function; may be nil
+// Plane is what is in force on the data plane: a reload replaces it as a whole.
+type Plane struct {
+	Routes    *Routes
+	Trusted   Trusted   // whose X-Forwarded-* count; the zero value trusts none
+	AccessLog AccessLog // the zero value logs nothing
 }
 
 // Handler is the data plane. There is no http.ServeMux before it, for that one redirects. It is safe for concurrent
 // use.
 type Handler struct {
-	Config
-	routes   atomic.Pointer[Routes]
-	leaving  atomic.Bool
-	inFlight atomic.Int64
-	buffers  bufferPool
-	quiet    *log.Logger // drops what ReverseProxy would log: the exchange records each failure itself
+	logger    *slog.Logger
+	unmatched *metrics.Function
+	plane     atomic.Pointer[Plane]
+	leaving   atomic.Bool
+	inFlight  atomic.Int64
+	buffers   bufferPool
+	quiet     *log.Logger // drops what ReverseProxy would log: the exchange records each failure itself
 }
 
-// NewHandler returns a handler that answers 503 StoreUnavailable until Swap gives it functions.
-func NewHandler(cfg Config) *Handler {
-	return &Handler{Config: cfg, quiet: log.New(io.Discard, "", 0)}
+// NewHandler returns a handler that answers 503 StoreUnavailable until Swap puts a plane in force. logger is for what
+// Limpet itself has to say; unmatched counts the requests of no function, and may be nil.
+func NewHandler(logger *slog.Logger, unmatched *metrics.Function) *Handler {
+	h := &Handler{logger: logger, unmatched: unmatched, quiet: log.New(io.Discard, "", 0)}
+	h.plane.Store(&Plane{})
+	return h
 }
 
-// Swap puts routes in force for the requests that arrive from now on; those in flight finish on what they started
-// with. It is safe for concurrent use.
-func (h *Handler) Swap(routes *Routes) { h.routes.Store(routes) }
+// Swap puts p in force for the requests that arrive from now on; those in flight finish on what they started with. It
+// is safe for concurrent use.
+func (h *Handler) Swap(p Plane) { h.plane.Store(&p) }
 
 // InFlight is the number of requests under way, upgraded connections included, which http.Server.Shutdown does not
 // wait for.

@@ -253,7 +253,7 @@ func TestSwapLeavesRequestsInFlightAlone(t *testing.T) {
 	go func() { done <- w.get("/slow", "s") }()
 	<-entered
 	w.cfg.Match.Path = "/new"
-	w.handler.Swap(proxy.NewRoutes([]*proxy.Function{w.function()}))
+	w.handler.Swap(proxy.Plane{Routes: proxy.NewRoutes([]*proxy.Function{w.function()})})
 	w.get("/slow", "s").fails(t, "FunctionNotFound", http.StatusNotFound)
 	close(finish)
 	require.Equal(t, "done", (<-done).body)

@@ -64,8 +64,8 @@ func start(t *testing.T, configure func(*proxy.FunctionConfig), handlers ...http
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.cache = sessions.NewCache(sessions.CacheConfig{Life: sessions.DefaultCacheLife})
 	w.runPool()
-	w.handler = proxy.NewHandler(proxy.Config{Logger: slog.New(slog.DiscardHandler)})
-	w.handler.Swap(proxy.NewRoutes([]*proxy.Function{w.function()}))
+	w.handler = proxy.NewHandler(slog.New(slog.DiscardHandler), nil)
+	w.handler.Swap(proxy.Plane{Routes: proxy.NewRoutes([]*proxy.Function{w.function()})})
 	w.serve(proxy.LimitsConfig{HeaderBytes: proxy.DefaultHeaderBytes, HeaderTimeout: 500 * time.Millisecond})
 	return w
 }

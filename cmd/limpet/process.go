@@ -30,14 +30,17 @@ const (
 
 // process is a proxy at work: two listeners, the functions, and what they share.
 type process struct {
-	cfg       configs.Config
+	cfg       configs.Config                       // that it started with
+	shutdown  atomic.Pointer[proxy.ShutdownConfig] // in force
 	logger    *slog.Logger
-	accessLog *slog.Logger // nil: off
+	accessLog *slog.Logger // where access logs go, if they are on
+	logKey    []byte       // of the session hashes in them
 
 	data, admin net.Listener
 	server      *proxy.Server
 	handler     *proxy.Handler
 	adminServer *http.Server
+	adminPlane  atomic.Pointer[http.Handler] // in force
 	metrics     *metrics.Metrics
 	registry    *prometheus.Registry
 	store       sessions.Store
@@ -53,6 +56,7 @@ type process struct {
 // newProcess binds both listeners and opens the store. Nothing is served before serve.
 func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, error) {
 	p := &process{cfg: cfg, logger: logger, accessLog: accessLog, registry: prometheus.NewRegistry()}
+	p.shutdown.Store(&p.cfg.Shutdown)
 	p.metrics = metrics.New(p.registry)
 	p.metrics.Build(buildVersion())
 	var err error
@@ -98,41 +102,38 @@ func (p *process) serve(ctx context.Context, started func()) error {
 	if err := p.serveAdmin(failed); err != nil {
 		return errors.Join(err, p.close())
 	}
-	err := p.start(ctx, background, failed)
-	if err == nil {
-		if started != nil {
-			started()
+	if err := p.start(ctx, background, failed); err != nil {
+		p.server.Shutdown(0)
+		if ctx.Err() != nil {
+			err = nil // told to stop before the store had answered
 		}
-		select {
-		case err = <-failed:
-		case <-ctx.Done():
-		}
+		return errors.Join(err, p.close())
 	}
-	if ctx.Err() != nil {
-		err = nil // told to stop, perhaps before the store had answered
+	if started != nil {
+		started()
 	}
-	return errors.Join(err, p.leave(), p.close())
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	p.leave()
+	return errors.Join(err, p.close())
 }
 
 // start takes requests and puts the functions in force. Until the store has answered there are no keys to sign and
 // hash with: requests are answered with 503 StoreUnavailable, and /readyz says why.
 func (p *process) start(ctx, background context.Context, failed chan<- error) error {
 	p.background.Go(func() { p.watch.run(background) })
-	trusted, err := proxy.ParseTrusted(p.cfg.TrustedProxies)
-	if err != nil {
-		return err
-	}
-	p.handler = proxy.NewHandler(proxy.Config{
-		Trusted: trusted, Logger: p.logger, Unmatched: p.metrics.Function("", ""),
-		AccessLog: proxy.AccessLog{Logger: p.accessLog, Sample: p.cfg.AccessLog.Sample},
-	})
+	p.handler = proxy.NewHandler(p.logger, p.metrics.Function("", ""))
 	p.server = proxy.NewServer(p.handler, p.cfg.Limits, p.logger)
 	p.background.Go(func() {
 		if err := p.server.Serve(p.data); err != nil {
 			failed <- fmt.Errorf("listen: %w", err)
 		}
 	})
-	if p.functions.keys, p.handler.AccessLog.Key, err = p.secrets(ctx); err != nil {
+	var err error
+	if p.functions.keys, p.logKey, err = p.secrets(ctx); err != nil {
 		return err
 	}
 	if err := p.apply(p.cfg); err != nil {
@@ -157,14 +158,32 @@ func (p *process) secrets(ctx context.Context) (*affinity.Keys, []byte, error) {
 	return keys, logKey, err
 }
 
-// apply puts cfg's functions in force: all of them or none.
+// apply puts cfg in force: all of what a running process can change, or nothing.
 func (p *process) apply(cfg configs.Config) error {
-	routes, err := p.functions.apply(cfg.Functions)
+	err := p.tryApply(cfg)
 	p.metrics.Reloaded(err == nil)
+	return err
+}
+
+func (p *process) tryApply(cfg configs.Config) error {
+	plane := proxy.Plane{AccessLog: proxy.AccessLog{Sample: cfg.AccessLog.Sample, Key: p.logKey}}
+	if cfg.AccessLog.Enabled {
+		plane.AccessLog.Logger = p.accessLog
+	}
+	var err error
+	if plane.Trusted, err = proxy.ParseTrusted(cfg.TrustedProxies); err != nil {
+		return err
+	}
+	admin, err := p.newAdmin(cfg.Auth)
 	if err != nil {
 		return err
 	}
-	p.handler.Swap(routes)
+	if plane.Routes, err = p.functions.apply(cfg.Functions); err != nil { // last: only it has effects
+		return err
+	}
+	p.handler.Swap(plane)
+	p.adminPlane.Store(&admin)
+	p.shutdown.Store(&cfg.Shutdown)
 	return nil
 }
 
@@ -185,19 +204,31 @@ func (p *process) sweeper() sessions.Sweeper {
 	}
 }
 
+// newAdmin makes the admin plane for these keys.
+func (p *process) newAdmin(cfg api.AuthConfig) (http.Handler, error) {
+	auth, err := api.LoadKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	v, _ := buildVersion()
+	return api.Admin{
+		Auth: auth, Metrics: p.registry, Deployment: p.cfg.Deployment, Version: v,
+		Draining: p.leaving.Load, Store: p.watch.status, Functions: p.functions.statuses,
+	}.Handler(), nil
+}
+
 func (p *process) serveAdmin(failed chan<- error) error {
-	auth, err := api.LoadKeys(p.cfg.Auth)
+	admin, err := p.newAdmin(p.cfg.Auth)
 	if err != nil {
 		return err
 	}
-	v, _ := buildVersion()
+	p.adminPlane.Store(&admin)
 	p.adminServer = &http.Server{
 		ReadHeaderTimeout: adminHeaderTimeout,
 		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
-		Handler: api.Admin{
-			Auth: auth, Metrics: p.registry, Deployment: p.cfg.Deployment, Version: v,
-			Draining: p.leaving.Load, Store: p.watch.status, Functions: p.functions.statuses,
-		}.Handler(),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			(*p.adminPlane.Load()).ServeHTTP(w, r)
+		}),
 	}
 	p.background.Go(func() {
 		if err := p.adminServer.Serve(p.admin); !errors.Is(err, http.ErrServerClosed) {
@@ -209,18 +240,15 @@ func (p *process) serveAdmin(failed chan<- error) error {
 
 // leave takes this replica out of service: /readyz says so for the delay while requests are still served, then those
 // in flight finish until the deadline.
-func (p *process) leave() error {
+func (p *process) leave() {
 	p.leaving.Store(true)
-	if p.server == nil {
-		return nil
-	}
-	p.logger.Info("leaving", "delay", p.cfg.Shutdown.Delay, "deadline", p.cfg.Shutdown.Deadline)
+	cfg := *p.shutdown.Load()
+	p.logger.Info("leaving", "delay", cfg.Delay, "deadline", cfg.Deadline)
 	p.server.Leave()
-	time.Sleep(p.cfg.Shutdown.Delay)
-	if cut := p.server.Shutdown(p.cfg.Shutdown.Deadline); cut > 0 {
+	time.Sleep(cfg.Delay)
+	if cut := p.server.Shutdown(cfg.Deadline); cut > 0 {
 		p.logger.Warn("requests were cut at the deadline", "requests", cut)
 	}
-	return nil
 }
 
 // close writes the last touches and closes what is open.

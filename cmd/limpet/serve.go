@@ -45,11 +45,7 @@ func serve(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	for _, w := range loaded.Warnings {
 		logger.Warn(w.String())
 	}
-	var access *slog.Logger
-	if loaded.Config.AccessLog.Enabled {
-		access = slog.New(slog.NewJSONHandler(stdout, nil))
-	}
-	p, err := newProcess(loaded.Config, logger, access)
+	p, err := newProcess(loaded.Config, logger, slog.New(slog.NewJSONHandler(stdout, nil)))
 	if err != nil {
 		return err
 	}
