@@ -74,9 +74,10 @@ type Table struct {
 	queue   *Queue
 	flights *singleflight.Group
 	observe Observer
+	lost    func()
 }
 
-// TableConfig is what a table is made of. Queue may be nil where Rules.Wait is 0, Observe may be nil.
+// TableConfig is what a table is made of. Queue may be nil where Rules.Wait is 0; Observe may be nil.
 type TableConfig struct {
 	Rules   Rules
 	Cache   *Cache
@@ -84,6 +85,7 @@ type TableConfig struct {
 	Pool    Pool
 	Queue   *Queue // of this function, kept across reloads
 	Observe Observer
+	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
 }
 
 // NewTable returns a table.
@@ -91,12 +93,15 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Observe == nil {
 		cfg.Observe = func(Tier, bool, error) {}
 	}
+	if cfg.Lost == nil {
+		cfg.Lost = func() {}
+	}
 	if cfg.Queue == nil {
 		cfg.Queue = NewQueue()
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost,
 	}
 }
 
@@ -310,7 +315,10 @@ func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved boo
 // renew ends the use's session, whose home will not come back, and makes u a use of a new one.
 func (t *Table) renew(ctx context.Context, u *Use) error {
 	old := *u.s
-	if _, err := t.End(ctx, old, true); err != nil && !errors.Is(err, ErrMoved) && !errors.Is(err, ErrNotFound) {
+	switch _, err := t.End(ctx, old, true); {
+	case err == nil:
+		t.lost()
+	case !errors.Is(err, ErrMoved) && !errors.Is(err, ErrNotFound):
 		return err
 	}
 	u.Release()

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -14,13 +15,11 @@ const (
 
 // Run writes touches until ctx is done: once a second, or sooner for sessions with a short idle timeout. A session
 // with a Use that is not released is touched each time, so that long work is never reaped. What the store does not
-// take is kept and tried again. Call Flush afterwards, when the last request is done.
-func (c *Cache) Run(ctx context.Context, store Life, failed func(error)) {
+// take is kept and tried again. written is told of each batch: how many touches, and why they were not taken. Call
+// Flush afterwards, when the last request is done.
+func (c *Cache) Run(ctx context.Context, store Life, written func(touches int, err error)) {
 	for {
-		next, err := c.flush(ctx, store, time.Now(), false)
-		if err != nil && ctx.Err() == nil {
-			failed(err)
-		}
+		next, _ := c.flush(ctx, flusher{store, written}, time.Now(), false) // written was told
 		if !c.pause(ctx, next) {
 			return
 		}
@@ -50,8 +49,14 @@ func (c *Cache) pause(ctx context.Context, d time.Duration) bool {
 
 // Flush writes every touch that is not written yet, due or not.
 func (c *Cache) Flush(ctx context.Context, store Life) error {
-	_, err := c.flush(ctx, store, time.Now(), true)
+	_, err := c.flush(ctx, flusher{store, func(int, error) {}}, time.Now(), true)
 	return err
+}
+
+// flusher is where touches go.
+type flusher struct {
+	store   Life
+	written func(touches int, err error)
 }
 
 // pendingTouch is a touch and the entry it was taken from.
@@ -62,7 +67,7 @@ type pendingTouch struct {
 }
 
 // flush writes the touches that are due, or all, and returns how long until the next are.
-func (c *Cache) flush(ctx context.Context, store Life, now time.Time, all bool) (time.Duration, error) {
+func (c *Cache) flush(ctx context.Context, to flusher, now time.Time, all bool) (time.Duration, error) {
 	next := MaxTouchInterval
 	var failure error
 	for _, sh := range c.shards {
@@ -70,9 +75,9 @@ func (c *Cache) flush(ctx context.Context, store Life, now time.Time, all bool) 
 		next = min(next, wait)
 		for len(due) > 0 {
 			n := min(touchBatch, len(due))
-			if err := write(ctx, store, due[:n]); err != nil {
-				failure = err
-			}
+			err := write(ctx, to.store, due[:n])
+			to.written(n, err)
+			failure = cmp.Or(err, failure)
 			due = due[n:]
 		}
 	}

@@ -18,7 +18,7 @@ func (b *bench) flushing(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		b.cache.Run(ctx, b.store, func(error) {})
+		b.cache.Run(ctx, b.store, func(int, error) {})
 	}()
 	t.Cleanup(func() { stop(); <-ended })
 }

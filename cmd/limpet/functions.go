@@ -128,6 +128,7 @@ func (f *functions) enforce(p prepared, old *running) (*running, error) {
 	if p.cfg.Affinity.Type != sessions.AffinityNone {
 		function.Table = sessions.NewTable(sessions.TableConfig{
 			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
+			Lost: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
 		})
 	}
 	r.function = function

@@ -139,7 +139,7 @@ func (p *process) start(ctx, background context.Context, failed chan<- error) er
 	if err := p.apply(p.cfg); err != nil {
 		return err
 	}
-	p.background.Go(func() { p.cache.Run(background, p.store, p.touchesFailed) })
+	p.background.Go(func() { p.cache.Run(background, p.store, p.touchesWritten) })
 	p.background.Go(func() { p.sweeper().Run(background) })
 	return nil
 }
@@ -187,9 +187,15 @@ func (p *process) tryApply(cfg configs.Config) error {
 	return nil
 }
 
-func (p *process) touchesFailed(err error) {
-	p.metrics.Touches(metrics.TouchFailed, 1)
-	p.logger.Warn("touches not written, to be tried again", "error", err)
+func (p *process) touchesWritten(n int, err error) {
+	if err == nil {
+		p.metrics.Touches(metrics.TouchWritten, n)
+		return
+	}
+	p.metrics.Touches(metrics.TouchFailed, n)
+	if !errors.Is(err, sessions.ErrUnavailable) { // that one is told once, by the watch
+		p.logger.Warn("touches not written, to be tried again", "touches", n, "error", err)
+	}
 }
 
 func (p *process) sweeper() sessions.Sweeper {
