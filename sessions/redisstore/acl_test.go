@@ -1,11 +1,17 @@
 package redisstore_test
 
 import (
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/sessions/redisstore"
+	"github.com/limpet-proxy/limpet/sessions/redisstore/redistest"
 )
 
 // aclLine finds the ACL line in the package comment, so that what operators copy is what the tests run with.
@@ -29,5 +35,28 @@ func TestTheDocumentedUserCanDoNoMore(t *testing.T) {
 		c.Keys(t.Context(), "*").Err(), c.ACLList(t.Context()).Err(), c.Do(t.Context(), "SAVE").Err(),
 	} {
 		require.ErrorContains(t, refused, "NOPERM")
+	}
+}
+
+// TestTheDocumentedUserCanDoEnough: the other topologies ask the server for more than standalone does.
+func TestTheDocumentedUserCanDoEnough(t *testing.T) {
+	t.Parallel()
+	user, err := aclUser()
+	require.NoError(t, err)
+	options := redistest.Options{Config: []string{user}}
+	byCluster := configOf(redistest.NewCluster(t, options).Addrs()...)
+	bySentinel := configOf(redistest.NewSentinel(t, options).Addrs()...)
+	bySentinel.MasterName = redistest.MasterName
+	for _, cfg := range []redisstore.Config{byCluster, bySentinel} {
+		cfg.Username, cfg.PasswordFile = "limpet", filepath.Join(t.TempDir(), "password")
+		require.NoError(t, os.WriteFile(cfg.PasswordFile, []byte(aclPassword), 0o600))
+		var log syncBuffer
+		s := open(t, topology{config: cfg, options: redisstore.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
+		pinned := pin(t, s, "x")
+		_, err := s.End(t.Context(), pinned, true)
+		require.NoError(t, err)
+		_, err = s.Secret(t.Context(), "cookie")
+		require.NoError(t, err)
+		require.NotContains(t, log.String(), "NOPERM")
 	}
 }

@@ -23,8 +23,9 @@
 //
 // # Access
 //
-// The user needs no more than this (for the prefix "limpet"; in Cluster and with Sentinel too, where replicas and
-// sentinels need their own users). It can neither read the configuration nor other keys, nor flush:
+// The user needs no more than this on every data node, standalone, with Sentinel and in Cluster (for the prefix
+// "limpet"). It can neither read the configuration nor other keys, nor flush. To the sentinels themselves Limpet
+// speaks without a user.
 //
 //	user limpet on >PASSWORD ~limpet:* resetchannels -@all +ping +hello +auth +info +wait +cluster|slots +cluster|shards +readonly +command +eval +evalsha +exists +get +set +mget +del +pttl +pexpire +time +hget +hset +hdel +hmget +hgetall +hincrby +zadd +zrem +zscore +zmscore +zrange +zrangebylex
 package redisstore
