@@ -245,9 +245,11 @@ func TestAcquireNeverGivesMoreThanTheLimit(t *testing.T) {
 	i := w.instance("a")
 	var held atomic.Int64
 	var wg sync.WaitGroup
-	for range 8 {
+	begin := make(chan struct{})
+	for range 4 {
 		wg.Go(func() {
-			for range 100_000 {
+			<-begin
+			for range 300_000 {
 				if i.Acquire() {
 					if n := held.Add(1); n != 1 {
 						t.Errorf("%d hold the one place", n)
@@ -258,6 +260,7 @@ func TestAcquireNeverGivesMoreThanTheLimit(t *testing.T) {
 			}
 		})
 	}
+	close(begin)
 	wg.Wait()
 	require.Zero(t, i.InFlight())
 	require.True(t, i.Acquire())

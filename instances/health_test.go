@@ -101,6 +101,24 @@ func currentReport(w *world, id string) sessions.Health {
 	return w.registry.said(id).Health
 }
 
+func TestProbesKeepTheIntervalWithSomeJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a").run()
+		gaps := map[time.Duration]bool{}
+		for range 20 {
+			before, began := w.probed("a"), time.Now()
+			for w.probed("a") == before {
+				w.pass(time.Millisecond)
+			}
+			gap := time.Since(began)
+			require.InDelta(t, instances.DefaultHealthInterval, gap, float64(instances.DefaultHealthInterval/10+time.Millisecond))
+			gaps[gap] = true
+		}
+		require.Greater(t, len(gaps), 1)
+		w.stop()
+	})
+}
+
 func TestLossTellsSinceWhen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a").run()
