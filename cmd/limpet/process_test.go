@@ -50,7 +50,13 @@ func start(t testing.TB, args ...string) *process {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	p := &process{t: t, cmd: exec.Command(exe, args...), stdout: newOutput(), stderr: newOutput(), done: make(chan struct{})}
+	return startProgram(t, exe, args...)
+}
+
+// startProgram is start with another binary.
+func startProgram(t testing.TB, program string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(program, args...), stdout: newOutput(), stderr: newOutput(), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), mainEnv+"=1", "GORACE=atexit_sleep_ms=0")
 	p.cmd.SysProcAttr = dieWithParent()
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr

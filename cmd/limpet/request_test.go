@@ -59,11 +59,16 @@ func getContext(ctx context.Context, client *http.Client, url, id string) (reply
 	if r.body, err = io.ReadAll(res.Body); err != nil {
 		return reply{}, err
 	}
-	if res.Header.Get(sample.InstanceHeader) != "" {
-		_ = json.Unmarshal(r.body, &r.Answer) // what is no answer shows as a session without a name
-	}
-	r.epoch, _ = strconv.ParseUint(res.Header.Get(sample.SessionEpochHeader), 10, 64)
+	r.decode()
 	return r, nil
+}
+
+// decode reads what an instance said. What is no answer shows as a session without a name.
+func (r *reply) decode() {
+	if r.header.Get(sample.InstanceHeader) != "" {
+		_ = json.Unmarshal(r.body, &r.Answer)
+	}
+	r.epoch, _ = strconv.ParseUint(r.header.Get(sample.SessionEpochHeader), 10, 64)
 }
 
 // good is get for a request that must succeed.
