@@ -285,8 +285,9 @@ func (x *exchange) finish() {
 // aborted records a response that was cut: by the client, else by the instance, else by a fault of Limpet's own, which
 // must not go unseen.
 func (x *exchange) aborted(p any) {
+	err, _ := p.(error)
 	switch {
-	case p != http.ErrAbortHandler: //nolint:errorlint // a panic's value, compared as net/http does
+	case !errors.Is(err, http.ErrAbortHandler):
 		x.code = codeInternal
 		x.h.logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
 	case x.r.Context().Err() != nil:

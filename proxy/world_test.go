@@ -188,11 +188,14 @@ func (a answer) fails(t *testing.T, code string, status int) {
 	require.Equal(t, status, a.StatusCode, a.body)
 	require.Equal(t, code, a.Header.Get("Limpet-Error"))
 	require.Equal(t, "application/json", a.Header.Get("Content-Type"))
-	var body struct{ Code, Message, RequestId string }
+	var body struct {
+		Code, Message string
+		RequestID     string `json:"RequestId"`
+	}
 	require.NoError(t, json.Unmarshal([]byte(a.body), &body), a.body)
 	require.Equal(t, code, body.Code)
 	require.NotEmpty(t, body.Message)
-	require.Equal(t, a.Header.Get("X-Request-Id"), body.RequestId)
+	require.Equal(t, a.Header.Get("X-Request-Id"), body.RequestID)
 	require.NotContains(t, a.body, "127.0.0.1", "an instance's address never shows")
 	retry := status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
 	require.Equal(t, retry, a.Header.Get("Retry-After") != "", "Retry-After goes with 503 and 429")
