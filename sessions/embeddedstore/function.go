@@ -34,12 +34,12 @@ type function struct {
 	scratch   encoder
 }
 
-func newFunction(function string, c clock, log *wal) *function {
+func newFunction(called string, c clock, log *wal) *function {
 	tree := func(less func(a, b *record) bool) *btree.BTreeG[*record] {
 		return btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
 	}
 	return &function{
-		name: function, clock: c, log: log,
+		name: called, clock: c, log: log,
 		active: map[name]*record{}, ended: map[name][]*record{},
 		listing:   map[sessions.State]*btree.BTreeG[*record]{sessions.Active: tree(byCreation), sessions.Ended: tree(byCreation)},
 		deadlines: tree(byDeadline), leaving: tree(byForgetting),
