@@ -1,6 +1,7 @@
 package instances_test
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -238,29 +239,41 @@ func TestARefusalIsNoReasonForSuspicion(t *testing.T) {
 	})
 }
 
+// Two at a time reach for the one place, at the same moment as nearly as a spin can make it.
 func TestAcquireNeverGivesMoreThanTheLimit(t *testing.T) {
 	w := newWorld(t, "a")
 	w.cfg.RequestsPerInstance = 1
 	require.NoError(t, w.pool.Apply(w.cfg))
 	i := w.instance("a")
-	var held atomic.Int64
+	const rounds = 20_000
+	var arrived, got atomic.Int64
+	meet := func(n int64) { // until both have come n times
+		arrived.Add(1)
+		for arrived.Load() < 2*n {
+			runtime.Gosched()
+		}
+	}
 	var wg sync.WaitGroup
-	begin := make(chan struct{})
-	for range 4 {
+	for range 2 {
 		wg.Go(func() {
-			<-begin
-			for range 300_000 {
-				if i.Acquire() {
-					if n := held.Add(1); n != 1 {
-						t.Errorf("%d hold the one place", n)
-					}
-					held.Add(-1)
+			for n := range int64(rounds) {
+				meet(3*n + 1)
+				mine := i.Acquire()
+				if mine {
+					got.Add(1)
+				}
+				meet(3*n + 2)
+				if g := got.Load(); g != 1 {
+					t.Errorf("%d of two got the one place", g)
+				}
+				meet(3*n + 3)
+				if mine {
+					got.Add(-1)
 					i.Release()
 				}
 			}
 		})
 	}
-	close(begin)
 	wg.Wait()
 	require.Zero(t, i.InFlight())
 	require.True(t, i.Acquire())
