@@ -49,7 +49,7 @@ func TestPoolAndStoreAgree(t *testing.T) {
 	}
 
 	until("three candidates", func() bool { return len(pool.Candidates(0)) == 3 })
-	require.True(t, pool.Ready())
+	until("ready", pool.Ready)
 	s, created, err := store.Pin(ctx, sessions.PinRequest{
 		Key:      sessions.Key{Function: "f", Qualifier: sessions.LatestQualifier, ID: "s"},
 		Settings: sessions.Settings{TTL: time.Hour}, Placement: place(),
