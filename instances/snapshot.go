@@ -20,7 +20,7 @@ type snapshot struct {
 type entry struct {
 	instance      *Instance // nil: this pool removed it
 	state         sessions.HomeState
-	since         time.Time // of HomeLost
+	since         time.Time // of HomeLost and HomeGone
 	replacedBelow uint64
 	candidate     bool
 }
@@ -71,7 +71,7 @@ func sample(all []sessions.Home, n int) []sessions.Home {
 // Changed returns a channel that is closed when the candidates next gain a member, or one of them a free slot.
 func (p *Pool) Changed() <-chan struct{} { return p.current.Load().changed }
 
-// State returns what this replica makes of h, and for HomeLost since when. It goes by h's ID and incarnation.
+// State returns what this replica makes of h, and for HomeLost and HomeGone since when. It goes by h's ID and incarnation.
 func (p *Pool) State(h sessions.Home) (sessions.HomeState, time.Time) {
 	e, ok := p.current.Load().byID[h.ID]
 	switch {
