@@ -3,18 +3,32 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/limpet-proxy/limpet/configs"
 )
 
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "limpet:", err)
+		report(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// report says what went wrong: problems of a configuration file as FILE:LINE:COLUMN, for editors and scripts that
+// look for that at the start of a line.
+func report(stderr io.Writer, err error) {
+	var file *configs.Error
+	if errors.As(err, &file) {
+		fmt.Fprintln(stderr, file)
+		return
+	}
+	fmt.Fprintln(stderr, "limpet:", err)
 }
 
 // run is the whole program: main only turns its error into an exit status. Commands that serve end when ctx is done,
