@@ -136,11 +136,16 @@ func (c *Cache) stale(k Key, now time.Time, u *Use) bool {
 	return true
 }
 
-// take takes hold of e, which a flight returned.
+// take takes hold of e, which a flight returned, or of the entry that has come in its place: pushed out of the LRU
+// before anybody held it, it was not found, and another flight made a second one. Only one of a session's entries may
+// be in use, for only one is touched.
 func (c *Cache) take(e *entry, k Key, u *Use) {
 	sh := c.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if other := sh.find(k); other != nil && !e.dropped && other.s.Epoch >= e.s.Epoch {
+		e = other
+	}
 	c.hold(sh, e, time.Now(), u)
 }
 
@@ -247,6 +252,8 @@ func (e *entry) set(a answer) {
 		if !a.owner {
 			e.announceFrom = a.asked.Add(takeoverAfter - s.ReadAt.Sub(s.ModifiedAt))
 		}
+	} else if a.owner {
+		e.announceFrom = a.asked // another flight read, and brought, what this one's call made
 	}
 	e.s = &s
 	e.checked = a.asked

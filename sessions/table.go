@@ -280,8 +280,12 @@ func (u *Use) Rehome(ctx context.Context) error {
 func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 	key := u.s.Key
 	r.Session, r.AliveWithin = *u.s, t.rules.AliveWithin
+	kind := "rehome"
+	if r.Certain {
+		kind = "rehome for certain" // a flight of its own: ErrAlive answers only those who are not
+	}
 	var next Use
-	err := t.fly(ctx, "rehome", key, &next, func(ctx context.Context) (*entry, error) {
+	err := t.fly(ctx, kind, key, &next, func(ctx context.Context) (*entry, error) {
 		e, _, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
 			return t.move(ctx, r)
 		})

@@ -1,0 +1,95 @@
+package sessions_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// hooked runs afterRehome between the store's answer and the table's memory of it.
+type hooked struct {
+	*store
+	afterRehome func(error)
+	rehome      func(sessions.RehomeRequest) (sessions.Session, error)
+}
+
+func (h *hooked) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.Session, error) {
+	if h.rehome != nil {
+		return h.rehome(r)
+	}
+	s, err := h.store.Rehome(ctx, r)
+	if h.afterRehome != nil {
+		h.afterRehome(err)
+	}
+	return s, err
+}
+
+func (b *bench) hook(r sessions.Rules) *hooked {
+	h := &hooked{store: b.store}
+	b.Table = sessions.NewTable(sessions.TableConfig{Rules: r, Cache: b.cache, Store: h, Pool: b.pool})
+	return h
+}
+
+// The store moves a session; before this replica has taken that in, another request of it reads the moved session from
+// the store and fills the cache first. The one that moved it has to announce it all the same.
+func TestTheMoverAnnouncesAlsoWhenAReaderWasFaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{})
+		u := b.use(t, "s")
+		u.Delivered()
+		was := *u.Session()
+		u.Release()
+		time.Sleep(2 * sessions.DefaultCacheLife) // the entry is to be checked again
+		h := b.hook(rules())
+		h.afterRehome = func(err error) {
+			require.NoError(t, err)
+			require.Equal(t, sessions.NoEvent, b.eventOf(t, "s").Kind, "the reader leaves it to the mover")
+		}
+		u = b.use(t, "s")
+		time.Sleep(2 * sessions.DefaultCacheLife)
+		require.NoError(t, u.Rehome(t.Context()))
+		defer u.Release()
+		require.Equal(t, was.Epoch+1, u.Session().Epoch)
+		require.Equal(t, sessions.EventRehomed, u.Event().Kind)
+	})
+}
+
+// A probe's loss may be overruled by another replica, a refused dial may not: who was refused must not be given the
+// answer to the other question.
+func TestARefusedDialIsNotAnsweredWithAnotherReplicasSight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{Life: time.Hour})
+		h := b.hook(rules())
+		refused := b.use(t, "s")
+		defer refused.Release()
+		b.pool.set(refused.Session().Home, sessions.HomeLost)
+		asked, answer := make(chan struct{}), make(chan struct{})
+		h.rehome = func(r sessions.RehomeRequest) (sessions.Session, error) {
+			if r.Certain {
+				return h.store.Rehome(t.Context(), r)
+			}
+			close(asked)
+			<-answer
+			return sessions.Session{}, sessions.ErrAlive
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			u, err := b.Use(t.Context(), "s")
+			require.NoError(t, err)
+			u.Release()
+		})
+		<-asked
+		var err error
+		wg.Go(func() { err = refused.Rehome(t.Context()) })
+		synctest.Wait()
+		close(answer)
+		wg.Wait()
+		require.NoError(t, err)
+	})
+}
