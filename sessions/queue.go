@@ -50,18 +50,20 @@ func (q *Queue) freed() <-chan struct{} {
 // ticket is one place in the queue.
 type ticket struct {
 	queue *Queue
+	id    string // of the session
 	place *list.Element
 	head  chan struct{} // closed when this is the first
+	twin  chan struct{} // of capacity 1: another ticket of the same session has left
 }
 
 // join takes the last place, unless the queue is full.
-func (q *Queue) join() (*ticket, bool) {
+func (q *Queue) join(id string) (*ticket, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.tickets.Len() >= maxWaiting {
 		return nil, false
 	}
-	t := &ticket{queue: q, head: make(chan struct{})}
+	t := &ticket{queue: q, id: id, head: make(chan struct{}), twin: make(chan struct{}, 1)}
 	t.place = q.tickets.PushBack(t)
 	if q.tickets.Front() == t.place {
 		close(t.head)
@@ -69,17 +71,20 @@ func (q *Queue) join() (*ticket, bool) {
 	return t, true
 }
 
-// turn waits until the ticket is the first.
-func (t *ticket) turn(ctx context.Context) error {
+// turn waits until the ticket is the first, or until another of its session has left: that one may have got the
+// session, and then there is nothing to wait for.
+func (t *ticket) turn(ctx context.Context) (first bool, err error) {
 	select {
 	case <-t.head:
-		return nil
+		return true, nil
+	case <-t.twin:
+		return false, nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 }
 
-// leave gives the place up; the next one moves on.
+// leave gives the place up; the next one moves on, and those of the same session look for it.
 func (t *ticket) leave() {
 	q := t.queue
 	q.mu.Lock()
@@ -88,5 +93,16 @@ func (t *ticket) leave() {
 	q.tickets.Remove(t.place)
 	if next := q.tickets.Front(); first && next != nil {
 		close(next.Value.(*ticket).head)
+	}
+	if !first {
+		return // it asked for nothing that others could have found since
+	}
+	for e := q.tickets.Front(); e != nil; e = e.Next() {
+		if other := e.Value.(*ticket); other.id == t.id {
+			select {
+			case other.twin <- struct{}{}:
+			default:
+			}
+		}
 	}
 }

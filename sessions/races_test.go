@@ -93,3 +93,32 @@ func TestARefusedDialIsNotAnsweredWithAnotherReplicasSight(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+// Of two waiting requests of one session, the first gets the slot: the second has its session, and no reason to wait
+// for another slot.
+func TestAWaiterWhoseSessionCameToBeWaitsNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, first := full(t, 10*time.Second)
+		start := time.Now()
+		one := b.join(t.Context(), "wanted")
+		other := b.join(t.Context(), "other")
+		two := b.join(t.Context(), "wanted")
+		_, err := b.End(t.Context(), first, false)
+		require.NoError(t, err)
+		require.NoError(t, <-one)
+		require.NoError(t, <-two)
+		require.Less(t, time.Since(start), time.Second)
+		require.ErrorIs(t, <-other, sessions.ErrFull)
+	})
+}
+
+func TestWaitForAnInstanceThatNeverComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rules()
+		r.Wait = time.Second
+		b := newBench(t, r, sessions.CacheConfig{})
+		b.pool.candidates = nil
+		_, err := b.Use(t.Context(), "s")
+		require.ErrorIs(t, err, sessions.ErrNoInstance)
+	})
+}

@@ -352,14 +352,34 @@ func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) 
 func (t *Table) wait(ctx context.Context, key Key, u *Use) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.rules.Wait, ErrFull)
 	defer cancel()
-	ticket, ok := t.queue.join()
+	ticket, ok := t.queue.join(key.ID)
 	if !ok {
 		return fmt.Errorf("%w, and %d wait already", ErrFull, maxWaiting)
 	}
 	defer ticket.leave()
-	if err := ticket.turn(ctx); err != nil {
-		return err
+	for {
+		switch first, err := ticket.turn(ctx); {
+		case err != nil:
+			return t.noRoom(err)
+		case first:
+			return t.noRoom(t.head(ctx, key, u))
+		}
+		if err := t.pin(ctx, key, u); !errors.Is(err, ErrFull) {
+			return err
+		}
 	}
+}
+
+// noRoom names the reason why a wait ended without a slot.
+func (t *Table) noRoom(err error) error {
+	if errors.Is(err, ErrFull) && len(t.pool.Candidates(0)) == 0 {
+		return ErrNoInstance
+	}
+	return err
+}
+
+// head asks the store for a slot until there is one, or ctx is done.
+func (t *Table) head(ctx context.Context, key Key, u *Use) error {
 	for {
 		changed, freed := t.pool.Changed(), t.queue.freed()
 		err := t.fly(ctx, "wait", key, u, func(ctx context.Context) (*entry, error) {
