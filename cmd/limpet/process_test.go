@@ -41,6 +41,7 @@ type process struct {
 	stdout, stderr *output
 	done           chan struct{} // closed when it has ended and was waited for
 	listen, admin  string        // of one that serves: URLs
+	reloads        int           // so far
 }
 
 // start runs the limpet command with args. The process is killed at the end of the test, and by the kernel when this

@@ -26,7 +26,8 @@ type reply struct {
 	header http.Header
 	body   []byte
 	sample.Answer
-	epoch uint64 // as the client was told
+	epoch  uint64 // as the client was told
+	closed bool   // Connection: close
 }
 
 // code is the failure that Limpet answered with, "" if an instance answered.
@@ -39,23 +40,24 @@ func (r reply) String() string { return fmt.Sprintf("%d %s %s", r.status, r.code
 
 // get sends a request of the session id, "" for none. A reply that breaks off is an error.
 func get(client *http.Client, url, id string) (reply, error) {
-	return getContext(context.Background(), client, url, id)
-}
-
-func getContext(ctx context.Context, client *http.Client, url, id string) (reply, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
 	if err != nil {
 		return reply{}, err
 	}
 	if id != "" {
 		req.Header.Set(sampleHeader, id)
 	}
+	return do(client, req)
+}
+
+// do sends a request and reads its whole response.
+func do(client *http.Client, req *http.Request) (reply, error) {
 	res, err := client.Do(req)
 	if err != nil {
 		return reply{}, err
 	}
 	defer res.Body.Close()
-	r := reply{status: res.StatusCode, header: res.Header}
+	r := reply{status: res.StatusCode, header: res.Header, closed: res.Close}
 	if r.body, err = io.ReadAll(res.Body); err != nil {
 		return reply{}, err
 	}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,23 +34,17 @@ type function struct {
 	path        string // /
 	affinity    string // flow mapping; by header
 	perInstance int    // 100000
+	idle        time.Duration
 	more        string // further lines, indented by 4
 	instances   []*instance
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 func (s setup) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "listen: %s\nadmin: %s\n", or(s.listen, "127.0.0.1:0"), or(s.admin, "127.0.0.1:0"))
-	fmt.Fprintf(&b, "shutdown: {delay: %s, deadline: %s}\n", or(s.delay, "0s"), or(s.deadline, "10s"))
-	fmt.Fprintf(&b, "store: %s\n", or(s.store, "{kind: embedded}"))
-	fmt.Fprintf(&b, "access_log: %s\n%s\nfunctions:\n", or(s.accessLog, "{enabled: false}"), s.more)
+	fmt.Fprintf(&b, "listen: %s\nadmin: %s\n", cmp.Or(s.listen, "127.0.0.1:0"), cmp.Or(s.admin, "127.0.0.1:0"))
+	fmt.Fprintf(&b, "shutdown: {delay: %s, deadline: %s}\n", cmp.Or(s.delay, "0s"), cmp.Or(s.deadline, "10s"))
+	fmt.Fprintf(&b, "store: %s\n", cmp.Or(s.store, "{kind: embedded}"))
+	fmt.Fprintf(&b, "access_log: %s\n%s\nfunctions:\n", cmp.Or(s.accessLog, "{enabled: false}"), s.more)
 	for _, f := range s.functions {
 		b.WriteString(f.String())
 	}
@@ -61,9 +57,9 @@ func (f function) String() string {
 		f.perInstance = 100_000
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "  - name: %s\n    match: {path: %s}\n", or(f.name, "counter"), or(f.path, "/"))
-	fmt.Fprintf(&b, "    affinity: %s\n", or(f.affinity, "{type: HEADER_FIELD}"))
-	fmt.Fprintf(&b, "    sessions: {per_instance: %d}\n%s\n", f.perInstance, f.more)
+	fmt.Fprintf(&b, "  - name: %s\n    match: {path: %s}\n", cmp.Or(f.name, "counter"), cmp.Or(f.path, "/"))
+	fmt.Fprintf(&b, "    affinity: %s\n", cmp.Or(f.affinity, "{type: HEADER_FIELD}"))
+	fmt.Fprintf(&b, "    sessions: {per_instance: %d, idle_timeout: %s}\n%s\n", f.perInstance, cmp.Or(f.idle, time.Hour), f.more)
 	b.WriteString("    instances:\n      health: {interval: 200ms, timeout: 10s, failures: 10, successes: 1}\n      static:\n")
 	for _, inst := range f.instances {
 		fmt.Fprintf(&b, "        - {id: %s, url: \"%s\"}\n", inst.name, inst.URL())

@@ -41,7 +41,7 @@ func (w *wire) receive() (reply, error) {
 		return reply{}, err
 	}
 	defer res.Body.Close()
-	r := reply{status: res.StatusCode, header: res.Header}
+	r := reply{status: res.StatusCode, header: res.Header, closed: res.Close}
 	if r.body, err = io.ReadAll(res.Body); err != nil {
 		return reply{}, err
 	}
