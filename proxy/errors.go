@@ -38,6 +38,8 @@ const (
 // The failures that the data plane answers with.
 var (
 	errConnect           = &Failure{"InvalidArgument", http.StatusBadRequest, "CONNECT is not served here"}
+	errUpgrade           = &Failure{"InvalidArgument", http.StatusBadRequest, "the header Upgrade is ill-formed"}
+	errClientGone        = &Failure{codeClientGone, statusClientGone, "nobody waits for an answer"}
 	errFunctionNotFound  = &Failure{"FunctionNotFound", http.StatusNotFound, "no function matches this host and path"}
 	errSessionExpired    = &Failure{"SessionExpired", http.StatusGone, "the session has ended and its ID may not be used again; begin a new one"}
 	errResourceExhausted = &Failure{"ResourceExhausted", http.StatusTooManyRequests, "the session's instance serves as many requests as it may"}

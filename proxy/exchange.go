@@ -70,6 +70,9 @@ func (x *exchange) enter() error {
 	if x.r.Method == http.MethodConnect {
 		return errConnect
 	}
+	if strings.ContainsFunc(x.r.Header.Get("Upgrade"), func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errUpgrade // ReverseProxy would refuse it too, as the instance's failure
+	}
 	if x.plane.Routes == nil {
 		return errStarting
 	}
@@ -80,7 +83,7 @@ func (x *exchange) enter() error {
 	if x.body != nil {
 		x.body.header = x.fn.Rule.Header()
 	}
-	if c, ok := x.r.Context().Value(connKey{}).(*idleConn); ok {
+	if c := x.conn(); c != nil {
 		c.setIdle(x.fn.Config.Timeouts.Idle)
 	}
 	claim, err := x.fn.Rule.Extract(x.r)
@@ -173,7 +176,7 @@ func (x *exchange) roundTripFailed(_ http.ResponseWriter, _ *http.Request, err e
 		return
 	}
 	if x.r.Context().Err() != nil {
-		x.clientGone()
+		x.fail(err)
 		return
 	}
 	inst, refused := x.inst, isRefused(err)
@@ -222,24 +225,42 @@ func (x *exchange) move() error {
 	return err
 }
 
-// clientGone records that nobody waits for an answer. The instance is not to blame for it.
-func (x *exchange) clientGone() {
-	if errors.Is(context.Cause(x.r.Context()), ErrShutdown) {
-		x.fail(errShuttingDown)
-		return
+// conn is the client's connection, nil where another server than Server took it.
+func (x *exchange) conn() *idleConn {
+	c, _ := x.r.Context().Value(connKey{}).(*idleConn)
+	return c
+}
+
+// cancelled is why the request's context ended, nil if it has not. net/http ends it when it cannot read from the
+// client's connection. The instance is not to blame for it.
+func (x *exchange) cancelled() error {
+	c := x.conn()
+	switch {
+	case x.r.Context().Err() == nil:
+		return nil
+	case errors.Is(context.Cause(x.r.Context()), ErrShutdown):
+		return errShuttingDown
+	case c != nil && c.spent.Swap(false):
+		return errGatewayTimeout // nothing moved for the idle time, and the client still waits
+	default:
+		return errClientGone
 	}
-	x.status, x.code = statusClientGone, codeClientGone
 }
 
 // fail answers with the failure that err is. The client learns the ID of a session that exists, so that its next try
 // does not make another.
 func (x *exchange) fail(err error) {
-	if x.r.Context().Err() != nil && !errors.Is(context.Cause(x.r.Context()), ErrShutdown) {
-		x.status, x.code = statusClientGone, codeClientGone
-		return
+	cause := x.cancelled()
+	if cause != nil {
+		err = cause
 	}
 	f := failureOf(err)
 	x.status, x.code = f.Status, f.Code
+	if f == errClientGone {
+		// To return would be to answer: net/http would send an empty 200, and a client that has closed only its sending
+		// half would read it.
+		panic(http.ErrAbortHandler)
+	}
 	if f.Status == http.StatusInternalServerError {
 		x.h.logger.Error("request failed", "error", err, "request_id", x.requestID)
 	}
@@ -247,7 +268,7 @@ func (x *exchange) fail(err error) {
 		x.fn.Rule.Respond(x.w.Header(), x.grant(s))
 	}
 	x.w.Header().Set(requestIDHeader, x.requestID)
-	if x.h.leaving.Load() {
+	if cause != nil || x.h.leaving.Load() { // the cancelled context is the connection's
 		x.w.Header().Set("Connection", "close")
 	}
 	if werr := f.write(x.w, x.requestID); werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {

@@ -72,7 +72,8 @@ func (t Trusted) client(r *http.Request) client {
 }
 
 // forward sets the X-Forwarded-* headers of the request to the instance. Those of a peer that is not trusted are
-// replaced, for anybody can write them.
+// replaced or dropped, for anybody can write them. So are, from anybody, those that a program that turns dashes into
+// underscores would take for them.
 func (c client) forward(in *http.Request, out http.Header) {
 	chain, host := c.peer, in.Host
 	if c.trusted {
@@ -81,6 +82,11 @@ func (c client) forward(in *http.Request, out http.Header) {
 		}
 		if prior := in.Header.Get("X-Forwarded-Host"); prior != "" {
 			host = prior
+		}
+	}
+	for name := range out {
+		if isForwarded(name) && (!c.trusted || strings.Contains(name, "_")) {
+			delete(out, name)
 		}
 	}
 	out.Set("X-Forwarded-For", chain)

@@ -20,6 +20,7 @@ type idleConn struct {
 	epoch time.Time    // makes monotonic readings fit an atomic integer
 	idle  atomic.Int64 // time.Duration
 	last  atomic.Int64 // when a byte moved, in nanoseconds since epoch
+	spent atomic.Bool  // a call failed because the connection was idle
 
 	mu       sync.Mutex
 	owner    [2]bool      // the owner set a deadline that is in force
@@ -107,7 +108,11 @@ func (c *idleConn) early(dir int, err error) bool {
 		return false
 	}
 	c.deadline[dir] = time.Time{}
-	return c.rest() > 0
+	if c.rest() > 0 {
+		return true
+	}
+	c.spent.Store(true)
+	return false
 }
 
 // SetReadDeadline is the owner's; the zero time gives the direction back to the idle time.

@@ -88,6 +88,13 @@ func isInternal(name string) bool {
 	return len(name) >= len(internal) && sameName(name[:len(internal)], internal)
 }
 
+// forwarded is the prefix of the headers by which proxies tell where a request came from.
+const forwarded = "x-forwarded-"
+
+func isForwarded(name string) bool {
+	return len(name) >= len(forwarded) && sameName(name[:len(forwarded)], forwarded)
+}
+
 // sameName compares header names as a program does that turns dashes into underscores.
 func sameName(a, b string) bool {
 	if len(a) != len(b) {
