@@ -85,6 +85,8 @@ func Open(cfg Config, o Options) (*Store, error) {
 	log := o.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
+	} else {
+		logTo(log)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Store{
