@@ -152,7 +152,7 @@ func (c *Cache) take(e *entry, k Key, u *Use) {
 // hold makes u a use of e. Call with mu held.
 func (c *Cache) hold(sh *shard, e *entry, now time.Time, u *Use) {
 	e.refs++
-	c.used(sh, e, now)
+	c.track(sh, e, now) // while it is held it is touched; when it is released it was used
 	u.cache, u.entry, u.s, u.announce = c, e, e.s, false
 	if e.s.Event.Kind != NoEvent && !e.delivered && !e.announcing && !now.Before(e.announceFrom) {
 		e.announcing, u.announce = true, true

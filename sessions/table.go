@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -125,7 +124,7 @@ func (t *Table) Use(ctx context.Context, id string) (Use, error) {
 		return u, nil
 	}
 	if err := t.settle(ctx, &u, state, since); err != nil {
-		u.Release()
+		u.abandon()
 		return Use{}, err
 	}
 	return u, nil
@@ -230,113 +229,6 @@ func (t *Table) fly(ctx context.Context, kind string, key Key, u *Use, flight fu
 	}
 }
 
-// settle decides what becomes of a use whose home this replica does not simply route to.
-func (t *Table) settle(ctx context.Context, u *Use, state HomeState, since time.Time) error {
-	switch {
-	case state == HomeSuspect:
-		return ErrHomeUnavailable
-	case state == HomeReplaced && t.rules.OnLoss == LossFail:
-		return t.renew(ctx, u)
-	case t.rules.OnLoss == LossFail:
-		if state == HomeUnknown || time.Since(since) < t.rules.LossGrace {
-			return ErrHomeUnavailable
-		}
-		return t.renew(ctx, u)
-	}
-	err := t.rehome(ctx, u, RehomeRequest{Reason: reason(state), Certain: state == HomeGone})
-	if errors.Is(err, ErrAlive) && state == HomeLost {
-		return nil // another replica reaches it: let the dial decide
-	}
-	if errors.Is(err, ErrAlive) {
-		return ErrHomeUnavailable
-	}
-	return err
-}
-
-func reason(state HomeState) string {
-	switch state {
-	case HomeReplaced:
-		return ReasonRestarted
-	case HomeGone, HomeUnknown:
-		return ReasonGone
-	default:
-		return ReasonLost
-	}
-}
-
-// Rehome moves the session to another instance because the dial of its home was refused, and makes u a use of what
-// it is now; when another exchange or replica has moved it already, that is what u becomes. With LossFail it moves
-// nothing. On an error u is as it was.
-//
-// Errors: ErrHomeUnavailable, ErrFull, ErrNoInstance, ErrNotFound (it ended meanwhile), ErrUnavailable, ctx's own.
-func (u *Use) Rehome(ctx context.Context) error {
-	if u.table.rules.OnLoss == LossFail {
-		return ErrHomeUnavailable
-	}
-	return u.table.rehome(ctx, u, RehomeRequest{Reason: ReasonLost, Certain: true})
-}
-
-// rehome is one flight of Store.Rehome for the use's session.
-func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
-	key := u.s.Key
-	r.Session, r.AliveWithin = *u.s, t.rules.AliveWithin
-	kind := "rehome"
-	if r.Certain {
-		kind = "rehome for certain" // a flight of its own: ErrAlive answers only those who are not
-	}
-	var next Use
-	err := t.fly(ctx, kind, key, &next, func(ctx context.Context) (*entry, error) {
-		e, _, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
-			return t.move(ctx, r)
-		})
-		return e, err
-	})
-	if err != nil {
-		return err
-	}
-	next.table = t
-	u.Release()
-	*u = next
-	return nil
-}
-
-// move asks the store to move the session. moved says whether this call did.
-func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved bool, err error) {
-	r.Placement = t.placement(t.pool.Candidates(0))
-	s, err = t.store.Rehome(ctx, r)
-	switch {
-	case err == nil:
-		return s, true, nil
-	case errors.Is(err, ErrMoved):
-		return s, false, nil // another replica was faster
-	case errors.Is(err, ErrFull) && len(r.Candidates) == 0:
-		return s, false, ErrNoInstance
-	default:
-		return s, false, err
-	}
-}
-
-// renew ends the use's session, whose home will not come back, and makes u a use of a new one.
-func (t *Table) renew(ctx context.Context, u *Use) error {
-	old := *u.s
-	switch _, err := t.End(ctx, old, true); {
-	case err == nil:
-		t.lost()
-	case !errors.Is(err, ErrMoved) && !errors.Is(err, ErrNotFound):
-		return err
-	}
-	u.Release()
-	next := Use{table: t}
-	if err := t.load(ctx, old.Key, &next); err != nil {
-		return err
-	}
-	*u = next
-	if state, _ := t.pool.State(u.s.Home); state != HomeUp {
-		return ErrHomeUnavailable
-	}
-	return nil
-}
-
 // End ends the session if it still is the one given, and forgets it here. See Pins.End.
 func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) {
 	ended, err := t.store.End(ctx, s, keep)
@@ -345,63 +237,4 @@ func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) 
 		t.queue.Wake()
 	}
 	return ended, err
-}
-
-// wait queues for a free slot, first come first served: only the head of the queue asks the store, when the pool
-// changes, when a session ends here, and otherwise with jitter, so that replicas do not ask in step.
-func (t *Table) wait(ctx context.Context, key Key, u *Use) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, t.rules.Wait, ErrFull)
-	defer cancel()
-	ticket, ok := t.queue.join(key.ID)
-	if !ok {
-		return fmt.Errorf("%w, and %d wait already", ErrFull, maxWaiting)
-	}
-	defer ticket.leave()
-	for {
-		switch first, err := ticket.turn(ctx); {
-		case err != nil:
-			return t.noRoom(err)
-		case first:
-			return t.noRoom(t.head(ctx, key, u))
-		}
-		if err := t.pin(ctx, key, u); !errors.Is(err, ErrFull) {
-			return err
-		}
-	}
-}
-
-// noRoom names the reason why a wait ended without a slot.
-func (t *Table) noRoom(err error) error {
-	if errors.Is(err, ErrFull) && len(t.pool.Candidates(0)) == 0 {
-		return ErrNoInstance
-	}
-	return err
-}
-
-// head asks the store for a slot until there is one, or ctx is done.
-func (t *Table) head(ctx context.Context, key Key, u *Use) error {
-	for {
-		changed, freed := t.pool.Changed(), t.queue.freed()
-		err := t.fly(ctx, "wait", key, u, func(ctx context.Context) (*entry, error) {
-			e, created, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
-				return t.pinNew(ctx, key)
-			})
-			t.observe(TierStore, created, err)
-			return e, err
-		})
-		if !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoInstance) {
-			return err
-		}
-		retry := time.NewTimer(retryBase + rand.N(retryJitter))
-		select {
-		case <-changed:
-		case <-freed:
-		case <-retry.C:
-		case <-ctx.Done():
-		}
-		retry.Stop()
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
 }

@@ -39,7 +39,13 @@ func (u *Use) Delivered() {
 }
 
 // Release ends the use. An event that was not delivered is another exchange's to announce.
-func (u *Use) Release() {
+func (u *Use) Release() { u.end(true) }
+
+// abandon ends the use of a session that no request reached: a client that knocks again and again at a home that does
+// not come back must not keep its session alive by it.
+func (u *Use) abandon() { u.end(false) }
+
+func (u *Use) end(used bool) {
 	if u.entry == nil {
 		return
 	}
@@ -51,7 +57,9 @@ func (u *Use) Release() {
 		if u.announce {
 			u.entry.announcing = false
 		}
-		u.cache.used(sh, u.entry, time.Now())
+		if used {
+			u.cache.used(sh, u.entry, time.Now())
+		}
 	}
 	*u = Use{}
 }

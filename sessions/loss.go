@@ -1,0 +1,114 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// settle decides what becomes of a use whose home this replica does not simply route to.
+func (t *Table) settle(ctx context.Context, u *Use, state HomeState, since time.Time) error {
+	switch {
+	case state == HomeSuspect:
+		return ErrHomeUnavailable
+	case state == HomeReplaced && t.rules.OnLoss == LossFail:
+		return t.renew(ctx, u)
+	case t.rules.OnLoss == LossFail:
+		if state == HomeUnknown || time.Since(since) < t.rules.LossGrace {
+			return ErrHomeUnavailable
+		}
+		return t.renew(ctx, u)
+	}
+	err := t.rehome(ctx, u, RehomeRequest{Reason: reason(state), Certain: state == HomeGone})
+	if errors.Is(err, ErrAlive) && state == HomeLost {
+		return nil // another replica reaches it: let the dial decide
+	}
+	if errors.Is(err, ErrAlive) {
+		return ErrHomeUnavailable
+	}
+	return err
+}
+
+func reason(state HomeState) string {
+	switch state {
+	case HomeReplaced:
+		return ReasonRestarted
+	case HomeGone, HomeUnknown:
+		return ReasonGone
+	default:
+		return ReasonLost
+	}
+}
+
+// Rehome moves the session to another instance because the dial of its home was refused, and makes u a use of what
+// it is now; when another exchange or replica has moved it already, that is what u becomes. With LossFail it moves
+// nothing. On an error u is as it was.
+//
+// Errors: ErrHomeUnavailable, ErrFull, ErrNoInstance, ErrNotFound (it ended meanwhile), ErrUnavailable, ctx's own.
+func (u *Use) Rehome(ctx context.Context) error {
+	if u.table.rules.OnLoss == LossFail {
+		return ErrHomeUnavailable
+	}
+	return u.table.rehome(ctx, u, RehomeRequest{Reason: ReasonLost, Certain: true})
+}
+
+// rehome is one flight of Store.Rehome for the use's session.
+func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
+	key := u.s.Key
+	r.Session, r.AliveWithin = *u.s, t.rules.AliveWithin
+	kind := "rehome"
+	if r.Certain {
+		kind = "rehome for certain" // a flight of its own: ErrAlive answers only those who are not
+	}
+	var next Use
+	err := t.fly(ctx, kind, key, &next, func(ctx context.Context) (*entry, error) {
+		e, _, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
+			return t.move(ctx, r)
+		})
+		return e, err
+	})
+	if err != nil {
+		return err
+	}
+	next.table = t
+	u.Release()
+	*u = next
+	return nil
+}
+
+// move asks the store to move the session. moved says whether this call did.
+func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved bool, err error) {
+	r.Placement = t.placement(t.pool.Candidates(0))
+	s, err = t.store.Rehome(ctx, r)
+	switch {
+	case err == nil:
+		return s, true, nil
+	case errors.Is(err, ErrMoved):
+		return s, false, nil // another replica was faster
+	case errors.Is(err, ErrFull) && len(r.Candidates) == 0:
+		return s, false, ErrNoInstance
+	default:
+		return s, false, err
+	}
+}
+
+// renew ends the use's session, whose home will not come back, and makes u a use of a new one.
+func (t *Table) renew(ctx context.Context, u *Use) error {
+	old := *u.s
+	switch _, err := t.End(ctx, old, true); {
+	case err == nil:
+		t.lost()
+	case !errors.Is(err, ErrMoved) && !errors.Is(err, ErrNotFound):
+		return err
+	}
+	u.Release()
+	next := Use{table: t}
+	if err := t.load(ctx, old.Key, &next); err != nil {
+		return err
+	}
+	*u = next
+	if state, _ := t.pool.State(u.s.Home); state != HomeUp {
+		return ErrHomeUnavailable
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// wait queues for a free slot, first come first served: only the head of the queue asks the store, when the pool
+// changes, when a session ends here, and otherwise with jitter, so that replicas do not ask in step.
+func (t *Table) wait(ctx context.Context, key Key, u *Use) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, t.rules.Wait, ErrFull)
+	defer cancel()
+	ticket, ok := t.queue.join(key.ID)
+	if !ok {
+		return fmt.Errorf("%w, and %d wait already", ErrFull, maxWaiting)
+	}
+	defer ticket.leave()
+	for {
+		switch first, err := ticket.turn(ctx); {
+		case err != nil:
+			return t.noRoom(err)
+		case first:
+			return t.noRoom(t.head(ctx, key, u))
+		}
+		if err := t.pin(ctx, key, u); !errors.Is(err, ErrFull) {
+			return err
+		}
+	}
+}
+
+// noRoom names the reason why a wait ended without a slot.
+func (t *Table) noRoom(err error) error {
+	if errors.Is(err, ErrFull) && len(t.pool.Candidates(0)) == 0 {
+		return ErrNoInstance
+	}
+	return err
+}
+
+// head asks the store for a slot until there is one, or ctx is done.
+func (t *Table) head(ctx context.Context, key Key, u *Use) error {
+	for {
+		changed, freed := t.pool.Changed(), t.queue.freed()
+		err := t.fly(ctx, "wait", key, u, func(ctx context.Context) (*entry, error) {
+			e, created, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
+				return t.pinNew(ctx, key)
+			})
+			t.observe(TierStore, created, err)
+			return e, err
+		})
+		if !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoInstance) {
+			return err
+		}
+		retry := time.NewTimer(retryBase + rand.N(retryJitter))
+		select {
+		case <-changed:
+		case <-freed:
+		case <-retry.C:
+		case <-ctx.Done():
+		}
+		retry.Stop()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
