@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,10 +40,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		Short:         "A session-affinity reverse proxy: each session returns to its home instance.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          knownCommand, // cobra's own error has several lines
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return root.ExecuteContext(ctx)
+}
+
+// knownCommand gets what is left when no command has the name that was given.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return fmt.Errorf("unknown command %q, accepted are %s", args[0], strings.Join(names, ", "))
 }
