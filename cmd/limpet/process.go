@@ -94,8 +94,10 @@ func (p *process) tableSample() metrics.TableSample {
 }
 
 // serve serves until ctx is done, then leaves in order and returns. started, if not nil, is called once functions are
-// in force and requests are taken.
-func (p *process) serve(ctx context.Context, started func()) error {
+// in force and requests are taken; its context is done when the process begins to leave.
+func (p *process) serve(ctx context.Context, started func(context.Context)) error {
+	ctx, ended := context.WithCancel(ctx)
+	defer ended()
 	background, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	failed := make(chan error, 2)
@@ -110,13 +112,14 @@ func (p *process) serve(ctx context.Context, started func()) error {
 		return errors.Join(err, p.close())
 	}
 	if started != nil {
-		started()
+		started(ctx)
 	}
 	var err error
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
+	ended() // also when a listener failed: what started has begun must not be waited for in vain
 	p.leave()
 	return errors.Join(err, p.close())
 }

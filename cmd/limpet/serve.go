@@ -51,11 +51,18 @@ func serve(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	}
 	reloads.process, reloads.current = p, loaded.Config
 	return untilSignal(ctx, func(ctx context.Context) error {
-		return p.serve(ctx, func() {
+		return serveReloading(ctx, p, reloads, func() {
 			logger.Info("serving", "listen", p.data.Addr().String(), "admin", p.admin.Addr().String(),
 				"store", loaded.Config.Store.Kind, "functions", len(loaded.Config.Functions))
-			p.background.Go(func() { reloads.run(ctx) })
 		})
+	})
+}
+
+// serveReloading runs p, and its reloads while it serves.
+func serveReloading(ctx context.Context, p *process, reloads *reloader, started func()) error {
+	return p.serve(ctx, func(ctx context.Context) {
+		started()
+		p.background.Go(func() { reloads.run(ctx) })
 	})
 }
 
