@@ -23,7 +23,7 @@ func (h *hooked) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions
 	if h.rehome != nil {
 		return h.rehome(r)
 	}
-	s, err := h.store.Rehome(ctx, r)
+	s, err := h.Store.Rehome(ctx, r)
 	if h.afterRehome != nil {
 		h.afterRehome(err)
 	}
@@ -72,7 +72,7 @@ func TestARefusedDialIsNotAnsweredWithAnotherReplicasSight(t *testing.T) {
 		asked, answer := make(chan struct{}), make(chan struct{})
 		h.rehome = func(r sessions.RehomeRequest) (sessions.Session, error) {
 			if r.Certain {
-				return h.store.Rehome(t.Context(), r)
+				return h.Store.Rehome(t.Context(), r)
 			}
 			close(asked)
 			<-answer

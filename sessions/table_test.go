@@ -74,9 +74,9 @@ func (p *pool) set(h sessions.Home, state sessions.HomeState) {
 // store counts calls, and answers for the store where a test wants it to.
 type store struct {
 	sessions.Store
-	pins, rehomes, touches atomic.Int64
-	down                   atomic.Bool
-	beforePin, afterPin    func()
+	pins, touches       atomic.Int64
+	down                atomic.Bool
+	beforePin, afterPin func()
 }
 
 func (s *store) Pin(ctx context.Context, r sessions.PinRequest) (sessions.Session, bool, error) {
@@ -92,11 +92,6 @@ func (s *store) Pin(ctx context.Context, r sessions.PinRequest) (sessions.Sessio
 		s.afterPin()
 	}
 	return got, created, err
-}
-
-func (s *store) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.Session, error) {
-	s.rehomes.Add(1)
-	return s.Store.Rehome(ctx, r)
 }
 
 func (s *store) Touch(ctx context.Context, touches []sessions.Touch) error {
