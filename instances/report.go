@@ -51,7 +51,7 @@ func (p *Pool) reported(err error, failed bool) time.Duration {
 	p.mu.Unlock()
 	switch {
 	case err != nil && !failed:
-		log.Warn("instances cannot be reported to the store, what it said last is kept", "err", err)
+		log.Warn("instances cannot be reported to the store, what it said last is kept", "error", err)
 	case err == nil && failed:
 		log.Info("instances are reported to the store again")
 	}

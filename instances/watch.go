@@ -128,7 +128,7 @@ func (p *Pool) judge(now time.Time) (changed bool) {
 		unheard := many && oldest.Before(h.failingSince)
 		if h.refused || !doubting && !unheard {
 			h.lose(now)
-			p.log.Warn("instance lost", "instance", i.id, "url", i.url.String(), "failures", h.failures, "err", h.err)
+			p.log.Warn("instance lost", "instance", i.id, "url", i.url.String(), "failures", h.failures, "error", h.err)
 		} else {
 			h.suspect(now)
 		}
@@ -159,7 +159,7 @@ func (p *Pool) openCircuit(i *Instance, c circuit, err error) {
 	if i.gone.Err() != nil || !i.health.open(c) {
 		return
 	}
-	p.log.Warn("instance dial failed", "instance", i.id, "url", i.url.String(), "err", err)
+	p.log.Warn("instance dial failed", "instance", i.id, "url", i.url.String(), "error", err)
 	p.publish(false)
 	i.probeNow()
 }
@@ -176,7 +176,7 @@ func (p *Pool) logProbe(i *Instance, before health) {
 		p.log.Info("instance restarted", "instance", i.id, "url", i.url.String())
 	}
 	if before.failures == 0 && h.failures > 0 {
-		p.log.Debug("instance probe failed", "instance", i.id, "url", i.url.String(), "err", h.err)
+		p.log.Debug("instance probe failed", "instance", i.id, "url", i.url.String(), "error", h.err)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // Observed is a Store whose operations are reported as they end: op in lower case, how long it took, and its error.
-// Ping and Close are not reported.
+// Close is not reported.
 type Observed struct {
 	Store
 	Hook func(op string, took time.Duration, err error)
@@ -60,4 +60,22 @@ func (o Observed) List(ctx context.Context, q Query) (p Page, err error) {
 func (o Observed) Report(ctx context.Context, r Report) (records []InstanceRecord, err error) {
 	defer o.done("report", time.Now(), &err)
 	return o.Store.Report(ctx, r)
+}
+
+// Instances is Store.Instances, observed.
+func (o Observed) Instances(ctx context.Context, function string) (records []InstanceRecord, err error) {
+	defer o.done("instances", time.Now(), &err)
+	return o.Store.Instances(ctx, function)
+}
+
+// Secret is Store.Secret, observed.
+func (o Observed) Secret(ctx context.Context, name string) (secret []byte, err error) {
+	defer o.done("secret", time.Now(), &err)
+	return o.Store.Secret(ctx, name)
+}
+
+// Ping is Store.Ping, observed.
+func (o Observed) Ping(ctx context.Context) (err error) {
+	defer o.done("ping", time.Now(), &err)
+	return o.Store.Ping(ctx)
 }

@@ -42,6 +42,7 @@ func openStore(cfg configs.StoreConfig, m *metrics.Metrics, logger *slog.Logger)
 var storeOps = map[string]metrics.StoreOp{
 	"pin": metrics.OpPin, "rehome": metrics.OpRehome, "end": metrics.OpEnd, "touch": metrics.OpTouch,
 	"sweep": metrics.OpSweep, "get": metrics.OpGet, "list": metrics.OpList, "report": metrics.OpReport,
+	"instances": metrics.OpInstances, "secret": metrics.OpSecret, "ping": metrics.OpPing,
 }
 
 // storeResult tells an answer that is not the wanted one from no answer.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,8 @@ const maxBytes = 700
 func bytesPerSession(tb testing.TB, n int) float64 {
 	tb.Helper()
 	server := redistest.Standalone(tb, redistest.Options{})
-	s, c := open(tb, topology{config: configOf(server.Addr)}), shell(tb, server.Addr)
+	s := open(tb, topology{config: configOf(server.Addr), options: redisstore.Options{Timeout: 5 * time.Second}})
+	c := shell(tb, server.Addr)
 	pin(tb, s, "warm")
 	before := usedMemory(tb, c)
 	pinMany(tb, s, n)

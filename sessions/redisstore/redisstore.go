@@ -66,7 +66,8 @@ type Store struct {
 	breakers breakers
 	log      *slog.Logger
 	// acked says that a write is acknowledged only when a replica has it: see replicated.
-	acked bool
+	acked      bool
+	ackTimeout time.Duration // of a write, with Sentinel
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -91,7 +92,7 @@ func Open(cfg Config, o Options) (*Store, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Store{
 		client: redis.NewUniversalClient(universal), keys: keyspace{prefix: cfg.KeyPrefix}, scripts: loadScripts(),
-		log: log, acked: cfg.MasterName != "", stop: stop,
+		log: log, acked: cfg.MasterName != "", ackTimeout: ackTimeout(universal.ReadTimeout), stop: stop,
 	}
 	s.breakers = breakers{perFunction: isCluster(cfg), probe: s.probe, ctx: ctx, running: &s.running}
 	s.running.Go(func() { s.inspect(ctx) })

@@ -11,10 +11,11 @@ import (
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
-const (
-	ackReplicas = 1
-	ackTimeout  = 50 * time.Millisecond
-)
+const ackReplicas = 1
+
+// ackTimeout is how long a write may wait for a replica: most of the time that the answer may take, so that a busy
+// machine is not taken for a broken one, and less than all of it, so that Redis, not the client, gives up.
+func ackTimeout(readTimeout time.Duration) time.Duration { return readTimeout * 2 / 3 }
 
 var errNotReplicated = errors.New("no replica acknowledged the write")
 
@@ -22,7 +23,7 @@ var errNotReplicated = errors.New("no replica acknowledged the write")
 // too: a master that was killed, or cut off from its replicas while clients still reach it, takes with it what it
 // alone had, and a session that was lost so would be pinned again elsewhere.
 //
-// A write that no replica acknowledged within ackTimeout is uncertain: sessions.ErrUnavailable. Asked again, Pin
+// A write that no replica acknowledged in time is uncertain: sessions.ErrUnavailable. Asked again, Pin
 // finds the session, so nothing is done twice. A master that itself has no connected replica acknowledges alone, for
 // then there is nothing to wait for; the operator who would rather stop then sets min-replicas-to-write. This
 // narrows the window in which acknowledged writes are lost and is no consensus. Cluster is not covered: WAIT has no
@@ -48,7 +49,7 @@ func (s *Store) runAndWait(ctx context.Context, c call, got *reply) (acks int64,
 	send := func(eval func(redis.Pipeliner) *redis.Cmd) (int64, error) {
 		var script, wait *redis.Cmd
 		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			script, wait = eval(p), p.Do(ctx, "WAIT", ackReplicas, ackTimeout.Milliseconds())
+			script, wait = eval(p), p.Do(ctx, "WAIT", ackReplicas, s.ackTimeout.Milliseconds())
 			return nil
 		})
 		if err != nil {
