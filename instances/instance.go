@@ -108,9 +108,10 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 	}
 }
 
-// candidate says whether a new session may go here.
+// candidate says whether a new session may go here, for all that health says. Whether there is room, and whether
+// isolation has used the instance up, is the store's to say: it knows at once, and tells full from unavailable.
 func (i *Instance) candidate() bool {
-	return i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.used && !i.health.unproven
+	return i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
 }
 
 // replacedBelow is the least incarnation that is not known to have been replaced.

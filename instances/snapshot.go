@@ -38,7 +38,7 @@ func (s *snapshot) gains(old *snapshot) bool {
 
 // Candidates returns up to n instances that may take a new session, in random order; all of them when n <= 0. They
 // are healthy as far as this replica knows, none of their dials failed since the last probe, the registry knows
-// their incarnation, and isolation has not used them up.
+// their incarnation. Whether they have room is the store's to say.
 func (p *Pool) Candidates(n int) []sessions.Home {
 	all := p.current.Load().candidates
 	if n > 0 && n < len(all) {

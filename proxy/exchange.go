@@ -44,7 +44,7 @@ type exchange struct {
 }
 
 func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
-	plane := h.plane.Load()
+	plane := h.current(r.Context())
 	x := &exchange{
 		h: h, plane: plane, w: w, r: r, begun: time.Now(), client: plane.Trusted.client(r), requestID: requestID(r),
 	}

@@ -5,11 +5,14 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"log"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/limpet-proxy/limpet/metrics"
 )
@@ -27,23 +30,48 @@ type Handler struct {
 	logger    *slog.Logger
 	unmatched *metrics.Function
 	plane     atomic.Pointer[Plane]
+	inForce   chan struct{} // closed by the first Swap
+	first     sync.Once
 	leaving   atomic.Bool
 	inFlight  atomic.Int64
 	buffers   bufferPool
 	quiet     *log.Logger // drops what ReverseProxy would log: the exchange records each failure itself
 }
 
-// NewHandler returns a handler that answers 503 StoreUnavailable until Swap puts a plane in force. logger is for what
+// startGrace is how long a request waits for the first plane: one that comes with the start is not refused for it.
+const startGrace = time.Second
+
+// NewHandler returns a handler that answers 503 StoreUnavailable, after startGrace, until Swap puts a plane in force. logger is for what
 // Limpet itself has to say; unmatched counts the requests of no function, and may be nil.
 func NewHandler(logger *slog.Logger, unmatched *metrics.Function) *Handler {
-	h := &Handler{logger: logger, unmatched: unmatched, quiet: log.New(io.Discard, "", 0)}
+	h := &Handler{
+		logger: logger, unmatched: unmatched, quiet: log.New(io.Discard, "", 0), inForce: make(chan struct{}),
+	}
 	h.plane.Store(&Plane{})
 	return h
 }
 
 // Swap puts p in force for the requests that arrive from now on; those in flight finish on what they started with. It
 // is safe for concurrent use.
-func (h *Handler) Swap(p Plane) { h.plane.Store(&p) }
+func (h *Handler) Swap(p Plane) {
+	h.plane.Store(&p)
+	h.first.Do(func() { close(h.inForce) })
+}
+
+// current is the plane in force. Without one it has no routes.
+func (h *Handler) current(ctx context.Context) *Plane {
+	if p := h.plane.Load(); p.Routes != nil {
+		return p
+	}
+	grace := time.NewTimer(startGrace)
+	defer grace.Stop()
+	select {
+	case <-h.inForce:
+	case <-grace.C:
+	case <-ctx.Done():
+	}
+	return h.plane.Load()
+}
 
 // InFlight is the number of requests under way, upgraded connections included, which http.Server.Shutdown does not
 // wait for.

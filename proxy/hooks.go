@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"net/http/httputil"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	// ReverseProxy has dropped the parameters that net/url cannot parse, such as those with a semicolon (Go issue
 	// 50940: a proxy that acts on parameters could be misled). Limpet acts on none, so the instance gets what came.
 	out.URL.RawQuery = p.In.URL.RawQuery
+	samePath(out.URL, p.In.RequestURI)
 	stripForeign(p.In.Trailer, x.fn.Rule.Header())
 	out.Trailer = p.In.Trailer // the very map: the server fills it when the body has ended, and watchedBody strips it
 	stripForeign(out.Header, x.fn.Rule.Header())
@@ -52,6 +54,15 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 		// by h2c for one, on a connection whose requests nobody routes.
 		out.Header.Del("Upgrade")
 		out.Header.Del("Connection")
+	}
+}
+
+// samePath makes the request's path the very bytes that came: net/url would write some of them percent-encoded. Where a
+// path begins with two slashes net/http would take it for a host.
+func samePath(u *url.URL, requestURI string) {
+	path, _, _ := strings.Cut(requestURI, "?")
+	if strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && path != u.EscapedPath() {
+		u.Opaque = path
 	}
 }
 

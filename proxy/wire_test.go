@@ -23,26 +23,17 @@ func TestURLAndHostPassUnchanged(t *testing.T) {
 	type seen struct{ uri, host string }
 	got := make(chan seen, 1)
 	w := start(t, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- seen{r.RequestURI, r.Host} }))
-	for _, uri := range []string{"/", "/a//b/../c", "/a%2Fb?x=1;y=2&bad=%zz&&", "/?", "/ü?ü"} {
+	for _, uri := range []string{
+		"/", "/a//b/../c", "//a/b", "/a%2Fb?x=1;y=2&bad=%zz&&", "/ü?ü", "/a|b{c}^\"d?e|f", "/%7Ba;b=c", "/a%20b+c",
+	} {
 		c, err := net.Dial("tcp", w.addr)
 		require.NoError(t, err)
 		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: shop.example:81\r\nConnection: close\r\n\r\n", uri)
 		_, err = io.Copy(io.Discard, c)
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
-		require.Equal(t, "shop.example:81", (<-gotHost(t, got, uri)).host)
+		require.Equal(t, seen{uri, "shop.example:81"}, <-got)
 	}
-}
-
-// gotHost checks the URI and passes what was seen on.
-func gotHost[T any](t *testing.T, got chan T, uri string) chan T {
-	s := <-got
-	// net/url writes what is not ASCII percent-encoded, which is the same URI (RFC 3986 6.2.2).
-	want := strings.ReplaceAll(uri, "/ü", "/%C3%BC")
-	require.Contains(t, fmt.Sprint(s), strings.TrimSuffix(want, "?"))
-	out := make(chan T, 1)
-	out <- s
-	return out
 }
 
 // With a 1xx, headers set on the response beforehand would leave with it, and ModifyResponse never sees it.

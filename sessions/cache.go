@@ -54,6 +54,7 @@ type shard struct {
 type entry struct {
 	s       *Session
 	checked time.Time // when the store was last asked, before the question was sent
+	arrived time.Time // when its answer came
 	until   time.Time // alive till then, for all this replica knows
 	ttlEnd  time.Time // the TTL's end in this machine's clock
 
@@ -213,7 +214,9 @@ type answer struct {
 }
 
 // fill remembers an answer and returns its entry, or nil when something of the shard was dropped meanwhile: ask
-// again. Of two epochs the higher wins, whatever the order of arrival.
+// again. Of two answers whose questions overlapped the higher epoch wins, whatever the order of arrival. A lower
+// epoch in answer to a later question means that the store has lost what it knew, in a failover: then it is followed,
+// for so will every other replica.
 func (c *Cache) fill(a answer) *entry {
 	sh := c.shard(a.s.Key)
 	sh.mu.Lock()
@@ -227,10 +230,8 @@ func (c *Cache) fill(a answer) *entry {
 		e = &entry{}
 		e.set(a)
 		sh.remember(a.s.Key, e)
-	case a.s.Epoch >= e.s.Epoch:
+	case a.s.Epoch >= e.s.Epoch, a.asked.After(e.arrived):
 		e.set(a)
-	default:
-		e.checked = a.asked
 	}
 	return e
 }
@@ -256,7 +257,7 @@ func (e *entry) set(a answer) {
 		e.announceFrom = a.asked // another flight read, and brought, what this one's call made
 	}
 	e.s = &s
-	e.checked = a.asked
+	e.checked, e.arrived = a.asked, time.Now()
 	e.until = a.asked.Add(s.Deadline.Sub(s.ReadAt))
 	e.ttlEnd = a.asked.Add(s.CreatedAt.Add(s.TTL).Sub(s.ReadAt))
 	if e.refs > 0 || e.dirty {

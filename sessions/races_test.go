@@ -122,3 +122,18 @@ func TestWaitForAnInstanceThatNeverComes(t *testing.T) {
 		require.ErrorIs(t, err, sessions.ErrNoInstance)
 	})
 }
+
+// A failover may lose what only the old master had. What the store says from then on is what every replica follows.
+func TestAStoreThatLostAnEpochIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{})
+		replica := newBench(t, rules(), sessions.CacheConfig{})
+		old := replica.once(t, "s")
+		time.Sleep(time.Second)
+		lost := b.once(t, "s")
+		require.Greater(t, lost.Epoch, old.Epoch)
+		b.store.Store = replica.store.Store // the old master's replica takes over
+		time.Sleep(sessions.DefaultCacheLife)
+		require.Equal(t, old.Epoch, b.once(t, "s").Epoch)
+	})
+}
