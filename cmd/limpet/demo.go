@@ -87,10 +87,7 @@ func demo(ctx context.Context, stdout, stderr io.Writer, cfg configs.Config) err
 		return err
 	}
 	return untilSignal(ctx, func(ctx context.Context) error {
-		err := p.serve(ctx, func(ctx context.Context) {
-			p.awaitReady(ctx)
-			demoText(stdout, p, places)
-		})
+		err := p.serve(ctx, func(context.Context) { demoText(stdout, p, places) })
 		if err == nil || errors.Is(err, context.Canceled) {
 			fmt.Fprintln(stdout, "\nStopped.")
 			return nil

@@ -24,8 +24,6 @@ import (
 const (
 	// adminHeaderTimeout bounds the head of a request to the admin listener.
 	adminHeaderTimeout = 5 * time.Second
-	// flushTimeout bounds the last write of touches.
-	flushTimeout = 3 * time.Second
 )
 
 // process is a proxy at work: two listeners, the functions, and what they share.
@@ -184,6 +182,7 @@ func (p *process) tryApply(cfg configs.Config) error {
 	if plane.Routes, err = p.functions.apply(cfg.Functions); err != nil { // last: only it has effects
 		return err
 	}
+	p.awaitReady(probePatience)
 	p.handler.Swap(plane)
 	p.adminPlane.Store(&admin)
 	p.shutdown.Store(&cfg.Shutdown)
@@ -247,51 +246,17 @@ func (p *process) serveAdmin(failed chan<- error) error {
 	return nil
 }
 
-// leave takes this replica out of service: /readyz says so for the delay while requests are still served, then those
-// in flight finish until the deadline.
-func (p *process) leave() {
-	p.leaving.Store(true)
-	cfg := *p.shutdown.Load()
-	p.logger.Info("leaving", "delay", cfg.Delay, "deadline", cfg.Deadline)
-	p.server.Leave()
-	time.Sleep(cfg.Delay)
-	if cut := p.server.Shutdown(cfg.Deadline); cut > 0 {
-		p.logger.Warn("requests were cut at the deadline", "requests", cut)
-	}
-}
+const (
+	// readyPoll is how often awaitReady looks.
+	readyPoll = 5 * time.Millisecond
+	// probePatience is how long new functions may take to probe their instances before requests come: without it the
+	// first would find no healthy instance, or a program that has replaced the session's home.
+	probePatience = time.Second
+)
 
-// close writes the last touches and closes what is open.
-func (p *process) close() error {
-	p.stop()
-	p.functions.close()
-	var err error
-	if p.adminServer != nil {
-		err = p.adminServer.Close()
-	}
-	err = errors.Join(err, closed(p.data), closed(p.admin))
-	p.background.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	if ferr := p.cache.Flush(ctx, p.store); ferr != nil {
-		p.logger.Warn("last touches not written", "error", ferr)
-	}
-	return errors.Join(err, p.store.Close())
-}
-
-// closed closes a listener that its server may have closed already.
-func closed(l net.Listener) error {
-	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
-}
-
-// readyPoll is how often awaitReady looks.
-const readyPoll = 5 * time.Millisecond
-
-// awaitReady returns once every instance has been probed, or when ctx is done.
-func (p *process) awaitReady(ctx context.Context) {
-	for ctx.Err() == nil {
+// awaitReady returns once every instance has been probed, or after patience.
+func (p *process) awaitReady(patience time.Duration) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(readyPoll) {
 		ready := true
 		for _, r := range p.functions.snapshot() {
 			ready = ready && r.pool.Ready()
@@ -299,6 +264,5 @@ func (p *process) awaitReady(ctx context.Context) {
 		if ready {
 			return
 		}
-		time.Sleep(readyPoll)
 	}
 }

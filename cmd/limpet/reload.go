@@ -21,6 +21,7 @@ const watchEvery = time.Second
 type reloader struct {
 	file    string
 	hangups chan os.Signal
+	pipe    bool              // it can be read only once, by the load: a shell's <(...)
 	seen    [sha256.Size]byte // of the content last tried, good or bad
 	process *process
 	current configs.Config
@@ -31,6 +32,8 @@ type reloader struct {
 func newReloader(file string) *reloader {
 	r := &reloader{file: file, hangups: make(chan os.Signal, 1)}
 	signal.Notify(r.hangups, syscall.SIGHUP)
+	info, err := os.Stat(file)
+	r.pipe = err == nil && !info.Mode().IsRegular()
 	r.changed()
 	return r
 }
@@ -60,6 +63,9 @@ func (r *reloader) run(ctx context.Context) {
 // changed says whether the file's content is another than at the last look. A file that cannot be read is a change
 // too: the reload says why.
 func (r *reloader) changed() bool {
+	if r.pipe {
+		return false
+	}
 	content, err := os.ReadFile(r.file)
 	sum := sha256.Sum256(content)
 	if err != nil {
