@@ -1,3 +1,4 @@
+// Package api serves the admin plane; it holds no state.
 package api
 
 import (

@@ -1,9 +1,6 @@
 package proxy
 
 import (
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
@@ -12,11 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
@@ -111,82 +106,26 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 	return nil
 }
 
-// blame is the failure for a round trip that ended after the instance was reached.
-func (x *exchange) blame(err error) error {
-	if x.body != nil && x.body.failed.Load() {
-		return errBadBody
+// grant is what the response tells the client of its session.
+func (x *exchange) grant(s *sessions.Session) affinity.Grant {
+	return affinity.Grant{
+		ID:     s.ID,
+		Issue:  x.claim.Fresh || x.event.Kind == sessions.EventCreated,
+		TTL:    s.TTL,
+		Secure: x.client.scheme == "https",
 	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return errGatewayTimeout
+}
+
+// eventHeader is the value of Limpet-Session-Event.
+func eventHeader(e sessions.Event) string {
+	if e.Kind == sessions.EventCreated {
+		return "created"
 	}
-	return errBadGateway
-}
-
-// isDial says whether err is a failure to reach the instance at all.
-func isDial(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
-
-// isRefused says whether the dial was refused: the host lives and no program listens.
-func isRefused(err error) bool { return isDial(err) && errors.Is(err, syscall.ECONNREFUSED) }
-
-// watchedBody notes that reading the client's body failed, which is not the instance's fault, and takes out of its
-// trailers what only Limpet may say.
-type watchedBody struct {
-	io.ReadCloser
-	trailer http.Header // the request's: filled by the server when the body has ended
-	header  string      // the affinity's
-	failed  atomic.Bool
-}
-
-// Read reads from the client.
-func (b *watchedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == nil:
-	case errors.Is(err, io.EOF):
-		stripForeign(b.trailer, b.header)
-	default:
-		b.failed.Store(true)
-	}
-	return n, err
-}
-
-// strippedTrailer takes out of a response's trailers what only Limpet may say: they are known when the body has ended.
-type strippedTrailer struct {
-	io.ReadCloser
-	res    *http.Response
-	header string // the affinity's
-}
-
-// Read reads from the instance.
-func (b *strippedTrailer) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		stripForeign(b.res.Trailer, b.header)
-	}
-	return n, err
-}
-
-// bufferSize is that of io.Copy.
-const bufferSize = 32 << 10
-
-// bufferPool lends the buffers that bodies are copied through.
-type bufferPool struct{ pool sync.Pool }
-
-// Get returns a buffer.
-func (p *bufferPool) Get() []byte {
-	if b, ok := p.pool.Get().(*[bufferSize]byte); ok {
-		return b[:]
-	}
-	return make([]byte, bufferSize)
-}
-
-// Put takes a buffer back.
-func (p *bufferPool) Put(b []byte) {
-	if len(b) == bufferSize {
-		p.pool.Put((*[bufferSize]byte)(b))
-	}
+	var b strings.Builder
+	b.WriteString(`rehomed; reason="`)
+	b.WriteString(e.Reason)
+	b.WriteString(`"; from="`)
+	b.WriteString(e.From)
+	b.WriteString(`"`)
+	return b.String()
 }

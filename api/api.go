@@ -1,2 +1,0 @@
-// Package api serves the admin plane; it holds no state.
-package api

@@ -1,0 +1,68 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// watchedBody notes that reading the client's body failed, which is not the instance's fault, and takes out of its
+// trailers what only Limpet may say.
+type watchedBody struct {
+	io.ReadCloser
+	trailer http.Header // the request's: filled by the server when the body has ended
+	header  string      // the affinity's
+	failed  atomic.Bool
+}
+
+// Read reads from the client.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		stripForeign(b.trailer, b.header)
+	default:
+		b.failed.Store(true)
+	}
+	return n, err
+}
+
+// strippedTrailer takes out of a response's trailers what only Limpet may say: they are known when the body has ended.
+type strippedTrailer struct {
+	io.ReadCloser
+	res    *http.Response
+	header string // the affinity's
+}
+
+// Read reads from the instance.
+func (b *strippedTrailer) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		stripForeign(b.res.Trailer, b.header)
+	}
+	return n, err
+}
+
+// bufferSize is that of io.Copy.
+const bufferSize = 32 << 10
+
+// bufferPool lends the buffers that bodies are copied through.
+type bufferPool struct{ pool sync.Pool }
+
+// Get returns a buffer.
+func (p *bufferPool) Get() []byte {
+	if b, ok := p.pool.Get().(*[bufferSize]byte); ok {
+		return b[:]
+	}
+	return make([]byte, bufferSize)
+}
+
+// Put takes a buffer back.
+func (p *bufferPool) Put(b []byte) {
+	if len(b) == bufferSize {
+		p.pool.Put((*[bufferSize]byte)(b))
+	}
+}

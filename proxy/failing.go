@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"syscall"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// roundTripFailed is the ErrorHandler: the instance gave no response, or an upgrade failed.
+func (x *exchange) roundTripFailed(_ http.ResponseWriter, _ *http.Request, err error) {
+	if x.status == http.StatusSwitchingProtocols {
+		// The upgrade failed after the instance's 101: its protocol is not the one that was asked for, or the client's
+		// connection could not be taken over. On a hijacked connection writing does nothing.
+		x.fail(errBadGateway)
+		return
+	}
+	if x.r.Context().Err() != nil {
+		x.fail(err)
+		return
+	}
+	inst, refused := x.inst, isRefused(err)
+	switch {
+	case x.connected.Load():
+		x.fail(x.blame(err))
+	case refused:
+		inst.Refused()
+		x.again()
+	case isDial(err):
+		inst.Unreachable(err)
+		x.fail(errInstanceDown)
+	default:
+		x.fail(x.blame(err))
+	}
+}
+
+// again sends the request to another home, because the dial was refused: no connection was ever obtained in this
+// exchange, so the request was not executed anywhere, and its body was not read.
+func (x *exchange) again() {
+	x.inst.Release()
+	x.inst = nil
+	if x.tries >= maxTries {
+		x.fail(errInstanceDown)
+		return
+	}
+	if x.fn.Table != nil {
+		if err := x.move(); err != nil {
+			x.fail(err)
+			return
+		}
+	}
+	x.forward()
+}
+
+// move re-homes the session. If it ended meanwhile the request makes a new one.
+func (x *exchange) move() error {
+	err := x.use.Rehome(x.r.Context())
+	if errors.Is(err, sessions.ErrNotFound) {
+		x.use.Release()
+		return x.hold()
+	}
+	if err == nil {
+		x.event = x.use.Event()
+	}
+	return err
+}
+
+// conn is the client's connection, nil where another server than Server took it.
+func (x *exchange) conn() *idleConn {
+	c, _ := x.r.Context().Value(connKey{}).(*idleConn)
+	return c
+}
+
+// cancelled is why the request's context ended, nil if it has not. net/http ends it when it cannot read from the
+// client's connection. The instance is not to blame for it.
+func (x *exchange) cancelled() error {
+	c := x.conn()
+	switch {
+	case x.r.Context().Err() == nil:
+		return nil
+	case errors.Is(context.Cause(x.r.Context()), ErrShutdown):
+		return errShuttingDown
+	case c != nil && c.spent.Swap(false):
+		return errGatewayTimeout // nothing moved for the idle time, and the client still waits
+	default:
+		return errClientGone
+	}
+}
+
+// fail answers with the failure that err is. The client learns the ID of a session that exists, so that its next try
+// does not make another.
+func (x *exchange) fail(err error) {
+	cause := x.cancelled()
+	if cause != nil {
+		err = cause
+	}
+	f := failureOf(err)
+	x.status, x.code = f.Status, f.Code
+	if f == errClientGone {
+		// To return would be to answer: net/http would send an empty 200, and a client that has closed only its sending
+		// half would read it.
+		panic(http.ErrAbortHandler)
+	}
+	if f.Status == http.StatusInternalServerError {
+		x.h.logger.Error("request failed", "error", err, "request_id", x.requestID)
+	}
+	if s := x.use.Session(); s != nil {
+		x.fn.Rule.Respond(x.w.Header(), x.grant(s))
+	}
+	x.w.Header().Set(requestIDHeader, x.requestID)
+	if cause != nil || x.h.leaving.Load() { // the cancelled context is the connection's
+		x.w.Header().Set("Connection", "close")
+	}
+	if werr := f.write(x.w, x.requestID); werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
+		x.h.logger.Debug("error response not written", "error", werr, "request_id", x.requestID)
+	}
+}
+
+// blame is the failure for a round trip that ended after the instance was reached.
+func (x *exchange) blame(err error) error {
+	if x.body != nil && x.body.failed.Load() {
+		return errBadBody
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return errGatewayTimeout
+	}
+	return errBadGateway
+}
+
+// isDial says whether err is a failure to reach the instance at all.
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// isRefused says whether the dial was refused: the host lives and no program listens.
+func isRefused(err error) bool { return isDial(err) && errors.Is(err, syscall.ECONNREFUSED) }

@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/limpet-proxy/limpet/metrics"
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// finish releases what the exchange holds and records how it went. A failure in mid-body reaches no hook: ReverseProxy
+// panics with http.ErrAbortHandler, which cuts the connection, as it must.
+func (x *exchange) finish() {
+	p := recover()
+	if p != nil {
+		x.aborted(p)
+	}
+	if x.inst != nil {
+		x.inst.Release()
+	}
+	x.record()
+	x.use.Release()
+	if p != nil {
+		panic(p)
+	}
+}
+
+// aborted records a response that was cut: by the client, else by the instance, else by a fault of Limpet's own, which
+// must not go unseen.
+func (x *exchange) aborted(p any) {
+	err, _ := p.(error)
+	switch {
+	case !errors.Is(err, http.ErrAbortHandler):
+		x.code = codeInternal
+		x.h.logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
+	case x.r.Context().Err() != nil:
+		x.code = codeClientGone
+	default:
+		x.code = errBadGateway.Code
+	}
+}
+
+// record counts and logs the exchange.
+func (x *exchange) record() {
+	m := x.h.unmatched
+	if x.fn != nil {
+		m = x.fn.Metrics
+		m.InFlight(-1)
+	}
+	m.Request(x.status, x.outcome(), x.proxyTime(), x.instanceTime())
+	if x.code != "" {
+		m.Error(x.code)
+	} else if x.event.Kind == sessions.EventRehomed {
+		m.Rehomed(x.event.Reason)
+	}
+	x.plane.AccessLog.write(x, time.Since(x.begun))
+}
+
+// outcome is what affinity made of the request.
+func (x *exchange) outcome() metrics.Outcome {
+	switch {
+	case x.code != "":
+		return metrics.OutcomeError
+	case x.fn == nil || x.fn.Table == nil:
+		return metrics.OutcomeNone
+	case x.event.Kind == sessions.EventCreated:
+		return metrics.OutcomeCreated
+	case x.event.Kind == sessions.EventRehomed:
+		return metrics.OutcomeRehomed
+	default:
+		return metrics.OutcomeHome
+	}
+}
+
+// proxyTime is how long the request was in Limpet's hands before it was sent, or answered with a failure.
+func (x *exchange) proxyTime() time.Duration {
+	if x.sent.IsZero() {
+		return time.Since(x.begun)
+	}
+	return x.sent.Sub(x.begun)
+}
+
+// instanceTime is how long the instance took to answer, from sending to the head of the response; 0 if it gave none.
+func (x *exchange) instanceTime() time.Duration {
+	if x.answered.IsZero() {
+		return 0
+	}
+	return x.answered.Sub(x.sent)
+}

@@ -1,0 +1,71 @@
+package sessions
+
+import "time"
+
+// generation is to be read before the store is asked, and given to fill with what it answered.
+func (c *Cache) generation(k Key) uint64 {
+	sh := c.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.gen
+}
+
+// answer is what the store said about a key.
+type answer struct {
+	s     Session
+	owner bool      // this replica's call made the pin or moved it: it announces the event
+	asked time.Time // before the question was sent
+	gen   uint64    // generation, before the question was sent
+}
+
+// fill remembers an answer and returns its entry, or nil when something of the shard was dropped meanwhile: ask
+// again. Of two answers whose questions overlapped the higher epoch wins, whatever the order of arrival. A lower
+// epoch in answer to a later question means that the store has lost what it knew, in a failover: then it is followed,
+// for so will every other replica.
+func (c *Cache) fill(a answer) *entry {
+	sh := c.shard(a.s.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if a.gen != sh.gen {
+		return nil
+	}
+	e := sh.find(a.s.Key)
+	switch {
+	case e == nil:
+		e = &entry{}
+		e.set(a)
+		sh.remember(a.s.Key, e)
+	case a.s.Epoch >= e.s.Epoch, a.asked.After(e.arrived):
+		e.set(a)
+	}
+	return e
+}
+
+// detached returns an entry that nobody else finds, for an answer that lost its race against drops: the caller may
+// use it, for its use began before the drop, but nothing may remember it.
+func detached(a answer) *entry {
+	e := &entry{dropped: true}
+	e.set(a)
+	return e
+}
+
+// set makes e what a says.
+func (e *entry) set(a answer) {
+	s := a.s
+	if e.s == nil || e.s.Epoch != s.Epoch {
+		e.announcing, e.delivered, e.told = false, false, false
+		e.announceFrom = a.asked
+		if !a.owner {
+			e.announceFrom = a.asked.Add(takeoverAfter - s.ReadAt.Sub(s.ModifiedAt))
+		}
+	} else if a.owner {
+		e.announceFrom = a.asked // another flight read, and brought, what this one's call made
+	}
+	e.s = &s
+	e.checked, e.arrived = a.asked, time.Now()
+	e.until = a.asked.Add(s.Deadline.Sub(s.ReadAt))
+	e.ttlEnd = a.asked.Add(s.CreatedAt.Add(s.TTL).Sub(s.ReadAt))
+	if e.refs > 0 || e.dirty {
+		e.prolong(e.lastUsed)
+	}
+}
