@@ -64,6 +64,7 @@ func start(t *testing.T, configure func(*proxy.FunctionConfig), handlers ...http
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.cache = sessions.NewCache(sessions.CacheConfig{Life: sessions.DefaultCacheLife})
+	w.runTouches()
 	w.runPool()
 	w.handler = proxy.NewHandler(slog.New(slog.DiscardHandler), nil)
 	w.handler.Swap(proxy.Plane{Routes: proxy.NewRoutes([]*proxy.Function{w.function()})})
@@ -81,6 +82,14 @@ func healthy(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 		}
 	})
+}
+
+// runTouches writes what the cache knows of use to the store: without it the two would part.
+func (w *world) runTouches() {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.cache.Run(ctx, w.store, func(int, error) {}) }()
+	w.t.Cleanup(func() { stop(); <-ended })
 }
 
 func (w *world) runPool() {

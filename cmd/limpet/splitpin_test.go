@@ -201,7 +201,7 @@ func (r rush) require(t *testing.T) *outcome {
 
 const (
 	manyIDs = 10_000
-	someIDs = 800
+	someIDs = 480
 )
 
 // TestNoPinIsSplit gives the IDs as many slots as they need and not one more: a slot that is counted twice, or lost,
