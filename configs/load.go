@@ -2,7 +2,6 @@ package configs
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -18,7 +17,7 @@ type Loaded struct {
 }
 
 // Load reads, decodes and validates the file at path. Variables come from the environment. A file with problems
-// gives an *Error that holds all of them; a file that cannot be read, an error that wraps the operating system's.
+// gives an *Error that holds all of them; for a file that cannot be read it wraps the operating system's error.
 //
 // Load reads the secret and key files that the configuration names as well, to see that they are there: relative
 // names are relative to the working directory. It keeps nothing of what they hold.
@@ -29,7 +28,9 @@ func Load(path string) (*Loaded, error) {
 		if errors.As(err, &pathErr) {
 			err = pathErr.Err
 		}
-		return nil, fmt.Errorf("%s:1:1: file: cannot be read, accepted is a YAML file: %w", path, err)
+		unread := fileProblem(path, "file", top(), "cannot be read, accepted is a YAML file: %v", err)
+		unread.cause = err
+		return nil, unread
 	}
 	return Parse(path, data, os.LookupEnv)
 }

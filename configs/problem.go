@@ -23,7 +23,13 @@ func (p Problem) String() string {
 }
 
 // Error holds every problem of a file, at least one, in the order of their positions.
-type Error struct{ Problems []Problem }
+type Error struct {
+	Problems []Problem
+	cause    error // of a file that cannot be read
+}
+
+// Unwrap returns the operating system's error where the file cannot be read, else nil.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Error returns one line for each problem.
 func (e *Error) Error() string {
