@@ -14,8 +14,13 @@ import (
 	"strings"
 )
 
-// MinSecret is how many bytes a key's secret has at least.
-const MinSecret = 16
+const (
+	// MinSecret is how many bytes a key's secret has at least: an empty one would let everybody in. How long one must
+	// be is for those to say who made it, a cloud's SDK for one.
+	MinSecret = 1
+	// AdvisedSecret is how many bytes a secret has that nobody can guess; below it the configuration gets a warning.
+	AdvisedSecret = 16
+)
 
 // Auth decides who may use the admin listener. It is immutable and safe for concurrent use; a reload makes another.
 //
@@ -63,17 +68,32 @@ func LoadKeys(cfg AuthConfig) (*Auth, error) {
 }
 
 func readSecret(file string) (hash [sha256.Size]byte, err error) {
+	text, err := secretText(file)
+	if err != nil {
+		return hash, err
+	}
+	return sha256.Sum256(text), nil
+}
+
+// secretText is the file's content without one line end, which editors add and secrets do not have.
+func secretText(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return hash, fmt.Errorf("read secret_file: %w", err)
+		return nil, fmt.Errorf("read secret_file: %w", err)
 	}
 	if line, ok := bytes.CutSuffix(text, []byte("\n")); ok {
 		text = bytes.TrimSuffix(line, []byte("\r"))
 	}
 	if len(text) < MinSecret {
-		return hash, fmt.Errorf("secret_file %s holds %d bytes, accepted are at least %d", file, len(text), MinSecret)
+		return nil, fmt.Errorf("secret_file %s is empty", file)
 	}
-	return sha256.Sum256(text), nil
+	return text, nil
+}
+
+// Weak says whether the key's secret can be read and is shorter than AdvisedSecret.
+func (c KeyConfig) Weak() bool {
+	text, err := secretText(c.SecretFile)
+	return err == nil && len(text) < AdvisedSecret
 }
 
 // Require lets a request through to next if its caller may do verb with any function, and hands the caller on for

@@ -53,9 +53,9 @@ func (k KeyConfig) Validate(report func(key, problem string)) {
 		report("id", fmt.Sprintf("%.40q is no key ID, %s", k.ID, acceptedID))
 	}
 	if k.SecretFile == "" {
-		report("secret_file", fmt.Sprintf("is missing, accepted is a file that holds at least %d bytes", MinSecret))
+		report("secret_file", "is missing, accepted is a file that holds the secret")
 	} else if _, err := readSecret(k.SecretFile); err != nil {
-		report("secret_file", fmt.Sprintf("%v; accepted is a file that holds at least %d bytes", err, MinSecret))
+		report("secret_file", fmt.Sprintf("%v, accepted is a file that holds the secret", err))
 	}
 	if len(k.Functions) == 0 {
 		report("functions", `is empty, accepted is a list of function names, or ["*"] for all`)

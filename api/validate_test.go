@@ -19,8 +19,8 @@ func TestValidateAgreesWithLoadKeys(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}
-	one, two := secret("one", strings.Repeat("1", api.MinSecret)+"\n"), secret("two", strings.Repeat("2", api.MinSecret))
-	same, short, empty := secret("same", strings.Repeat("1", api.MinSecret)+"\r\n"), secret("short", strings.Repeat("1", api.MinSecret-1)+"\n"), secret("empty", "")
+	one, two := secret("one", strings.Repeat("1", api.AdvisedSecret)+"\n"), secret("two", strings.Repeat("2", api.AdvisedSecret))
+	same, short, empty := secret("same", strings.Repeat("1", api.AdvisedSecret)+"\r\n"), secret("short", "\n"), secret("empty", "")
 	key := func(id, file string) api.KeyConfig {
 		k := api.DefaultKeyConfig()
 		k.ID, k.SecretFile = id, file

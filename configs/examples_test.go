@@ -93,7 +93,7 @@ func TestReferenceShowsHealthDefaults(t *testing.T) {
 func TestReferenceShowsKeyDefaults(t *testing.T) {
 	text := strings.Replace(reference(t), "keys: []", "keys:", 1)
 	text = strings.ReplaceAll(text, "\n  #  ", "\n    ")
-	text = strings.Replace(text, "/run/secrets/limpet", file(t, strings.Repeat("s", api.MinSecret)), 1)
+	text = strings.Replace(text, "/run/secrets/limpet", file(t, strings.Repeat("s", api.AdvisedSecret)), 1)
 	want := api.DefaultKeyConfig()
 	got := parse(t, text).Auth.Keys[0]
 	require.Equal(t, want.Allow, got.Allow)

@@ -53,7 +53,7 @@ func TestTopLevelValues(t *testing.T) {
 }
 
 func TestKeysOfCallers(t *testing.T) {
-	good, short := file(t, strings.Repeat("s", 16)+"\n"), file(t, "short\n")
+	good, short := file(t, strings.Repeat("s", 16)+"\n"), file(t, "\n")
 	text := "auth:\n  keys:\n" +
 		"    - {id: a, secret_file: " + good + ", functions: [a, b], allow: [read, fly]}\n" +
 		"    - {id: a, secret_file: " + good + ", functions: [], allow: []}\n" +
@@ -68,9 +68,9 @@ func TestKeysOfCallers(t *testing.T) {
 		`auth.keys[1].functions: is empty, accepted is a list of function names, or ["*"] for all`,
 		`auth.keys[1].allow: is empty, accepted is a list of read, write and invoke`,
 		`5:12: auth.keys[2].id: "a/b" is no key ID, accepted are 1 to 128 letters, digits, _ . and -`,
-		`5:30: auth.keys[2].secret_file: secret_file ` + short + ` holds 5 bytes, accepted are at least 16; accepted is a file that holds at least 16 bytes`,
+		`5:30: auth.keys[2].secret_file: secret_file ` + short + ` is empty, accepted is a file that holds the secret`,
 		`6:7: auth.keys[3].id: is missing, accepted are 1 to 128 letters, digits, _ . and -`,
-		`6:7: auth.keys[3].secret_file: is missing, accepted is a file that holds at least 16 bytes`,
+		`6:7: auth.keys[3].secret_file: is missing, accepted is a file that holds the secret`,
 		`6:8: auth.keys[3].rate: is not built yet, accepted is to leave it out`,
 	} {
 		require.Contains(t, got, want)
@@ -131,4 +131,14 @@ func TestWarnings(t *testing.T) {
 		"f.yaml:3:84: functions[1].affinity.cookie.path: /bb does not cover match.path /b: a request outside it comes without the cookie and starts a new session, accepted is / or /b",
 		"f.yaml:4:53: functions[2].affinity.cookie: is not used with type HEADER_FIELD, accepted with type GENERATED_COOKIE",
 	}, got)
+}
+
+// How long a secret must be is for those to say who made it; but who may guess it should know.
+func TestAGuessableSecretIsAWarning(t *testing.T) {
+	short := file(t, "short\n")
+	loaded, err := configs.Parse("f.yaml", []byte("auth: {keys: [{id: a, secret_file: "+short+"}]}\n"+one), nil)
+	require.NoError(t, err)
+	require.Len(t, loaded.Warnings, 1)
+	require.Equal(t, "auth.keys[0].secret_file", loaded.Warnings[0].Key)
+	require.NotContains(t, loaded.Warnings[0].Text, "short")
 }

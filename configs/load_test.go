@@ -59,7 +59,7 @@ func TestSmallestFileTakesDefaults(t *testing.T) {
 
 // TestEveryKeyOfTheDesign sets each key of design.md section 1.2 to something.
 func TestEveryKeyOfTheDesign(t *testing.T) {
-	secret := file(t, strings.Repeat("s", api.MinSecret)+"\n")
+	secret := file(t, strings.Repeat("s", api.AdvisedSecret)+"\n")
 	keys := file(t, strings.Repeat("k", 32)+"\n")
 	loaded, err := configs.Parse("f.yaml", []byte(`
 listen: 127.0.0.1:18080
@@ -145,7 +145,7 @@ func TestDefaultsThatDependOnOtherKeys(t *testing.T) {
 }
 
 func TestKeyIsLimitedOnlyWhereItSaysSo(t *testing.T) {
-	secret := file(t, strings.Repeat("s", api.MinSecret))
+	secret := file(t, strings.Repeat("s", api.AdvisedSecret))
 	c := parse(t, "auth: {keys: [{id: k, secret_file: "+secret+"}]}\nadmin: 0.0.0.0:9090\n"+one)
 	require.Equal(t, []string{api.AnyFunction}, c.Auth.Keys[0].Functions)
 	require.Equal(t, []api.Verb{api.Read, api.Write, api.Invoke}, c.Auth.Keys[0].Allow)

@@ -50,7 +50,7 @@ func TestPrintQuotes(t *testing.T) {
 }
 
 func TestPrintNamesSecretsOnly(t *testing.T) {
-	secret := strings.Repeat("hush", api.MinSecret)
+	secret := strings.Repeat("hush", api.AdvisedSecret)
 	name := file(t, secret)
 	c := parse(t, "auth: {keys: [{id: k, secret_file: "+name+"}]}\nstore: {kind: redis, redis: {password_file: "+name+"}}\n"+
 		fn("affinity: {type: GENERATED_COOKIE, cookie: {keys_file: "+name+"}}"))

@@ -5,12 +5,18 @@ import (
 	"strings"
 
 	"github.com/limpet-proxy/limpet/affinity"
+	"github.com/limpet-proxy/limpet/api"
 	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
 // warn reports what works and is probably not meant.
 func (c Config) warn(report report) {
+	for i, k := range c.Auth.Keys {
+		if k.Weak() {
+			report(fmt.Sprintf("auth.keys[%d].secret_file", i), fmt.Sprintf("holds a secret that can be guessed, advised are %d bytes or more", api.AdvisedSecret))
+		}
+	}
 	cookies := map[string]int{}
 	for i, f := range c.Functions {
 		at := under(fmt.Sprintf("functions[%d].affinity", i), report)
