@@ -135,9 +135,9 @@ func TestLostAnswerOfSecret(t *testing.T) {
 	t.Parallel()
 	p, s := lossy(t)
 	p.loseNext(t)
-	first, err := s.Secret(t.Context(), t.Name())
+	first, err := s.Secret(t.Context(), own(t))
 	require.NoError(t, err)
-	again, err := s.Secret(t.Context(), t.Name())
+	again, err := s.Secret(t.Context(), own(t))
 	require.NoError(t, err)
 	require.Equal(t, first, again, "the one that was stored, not the one that was sent")
 }

@@ -34,7 +34,7 @@ func keysFor(s *redisstore.Store, k sessions.Key) redisstore.Keys {
 
 func list(tb testing.TB, s *redisstore.Store, state sessions.State) []sessions.Session {
 	tb.Helper()
-	page, err := s.List(tb.Context(), sessions.Query{Function: tb.Name(), Qualifier: sessions.LatestQualifier, State: state, Limit: 10_000})
+	page, err := s.List(tb.Context(), sessions.Query{Function: own(tb), Qualifier: sessions.LatestQualifier, State: state, Limit: 10_000})
 	require.NoError(tb, err)
 	return page.Sessions
 }
@@ -109,8 +109,8 @@ func TestKeyOfAnotherTypeIsCorrupt(t *testing.T) {
 	require.NoError(t, c.LPush(t.Context(), keysFor(s, k).Record, "x").Err())
 	_, _, err := s.Pin(t.Context(), request(t, "x"))
 	require.ErrorIs(t, err, sessions.ErrCorrupt)
-	require.NoError(t, c.Set(t.Context(), s.KeysOf("", "", t.Name()).Secret, "short", 0).Err())
-	_, err = s.Secret(t.Context(), t.Name())
+	require.NoError(t, c.Set(t.Context(), s.KeysOf("", "", own(t)).Secret, "short", 0).Err())
+	_, err = s.Secret(t.Context(), own(t))
 	require.ErrorIs(t, err, sessions.ErrCorrupt)
 }
 
@@ -125,7 +125,7 @@ func TestEpochsGrowWhenTheClockSteppedBack(t *testing.T) {
 	_, err := s.End(t.Context(), first, false)
 	require.NoError(t, err)
 	require.EqualValues(t, ahead+2, pin(t, s, "x").Epoch)
-	reports, err := s.Report(t.Context(), sessions.Report{Function: t.Name(), Instances: []sessions.InstanceReport{{ID: "a"}, {ID: "b"}}})
+	reports, err := s.Report(t.Context(), sessions.Report{Function: own(t), Instances: []sessions.InstanceReport{{ID: "a"}, {ID: "b"}}})
 	require.NoError(t, err)
 	require.EqualValues(t, ahead+1, reports[0].Incarnation)
 	require.EqualValues(t, ahead+2, reports[1].Incarnation)
@@ -155,7 +155,7 @@ func TestManyAtOnce(t *testing.T) {
 		require.Zero(t, a.Event)
 		require.NoError(t, c.ZAdd(t.Context(), keysFor(s, a.Key).Deadlines, redis.Z{Score: 1, Member: redisstore.Member(a.Key)}).Err())
 	}
-	ended, err := s.Sweep(t.Context(), t.Name())
+	ended, err := s.Sweep(t.Context(), own(t))
 	require.NoError(t, err)
 	require.Equal(t, n, ended)
 	require.Greater(t, n, 2*redisstore.SweepBatch)
@@ -168,7 +168,7 @@ func TestSweepLooksAgain(t *testing.T) {
 	t.Parallel()
 	s, _ := onStandalone(t)
 	alive := pin(t, s, "alive")
-	n, err := s.SweepSeen(t.Context(), t.Name(), redisstore.Member(alive.Key), redisstore.Member(request(t, "swept").Key))
+	n, err := s.SweepSeen(t.Context(), own(t), redisstore.Member(alive.Key), redisstore.Member(request(t, "swept").Key))
 	require.NoError(t, err)
 	require.Zero(t, n)
 	_, err = s.Get(t.Context(), alive.Key)
@@ -195,7 +195,7 @@ func TestOldInstancesAreForgotten(t *testing.T) {
 	t.Parallel()
 	s, c := onStandalone(t)
 	report := func(all ...sessions.InstanceReport) {
-		_, err := s.Report(t.Context(), sessions.Report{Function: t.Name(), Version: "v", Instances: all})
+		_, err := s.Report(t.Context(), sessions.Report{Function: own(t), Version: "v", Instances: all})
 		require.NoError(t, err)
 	}
 	report(sessions.InstanceReport{ID: "gone", Health: sessions.HealthGone}, sessions.InstanceReport{ID: "unnamed"},
@@ -209,7 +209,7 @@ func TestOldInstancesAreForgotten(t *testing.T) {
 		binary.BigEndian.PutUint64(record[offset:], long)
 		require.NoError(t, c.HSet(t.Context(), keys.Instances, place, record).Err())
 	}
-	all, err := s.Instances(t.Context(), t.Name())
+	all, err := s.Instances(t.Context(), own(t))
 	require.NoError(t, err)
 	require.Len(t, all, 2, "gone for longer than the retention is not listed")
 	require.NoError(t, c.HDel(t.Context(), keys.Marks, "forget").Err())

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -171,10 +172,19 @@ var homes = []sessions.Home{
 	{Version: sessions.LatestQualifier, ID: "b", Incarnation: 2},
 }
 
+// functions are the names of the tests' functions. The servers are shared, and serve a test again under -count.
+var functions sync.Map
+
+// own is the name of a function that only this run of the test uses.
+func own(tb testing.TB) string {
+	name, _ := functions.LoadOrStore(tb, tb.Name()+"-"+rand.Text())
+	return name.(string)
+}
+
 // request asks for a session of a function that is the test's own.
 func request(tb testing.TB, id string) sessions.PinRequest {
 	return sessions.PinRequest{
-		Key:      sessions.Key{Function: tb.Name(), Qualifier: sessions.LatestQualifier, ID: id},
+		Key:      sessions.Key{Function: own(tb), Qualifier: sessions.LatestQualifier, ID: id},
 		Settings: sessions.Settings{TTL: sessions.DefaultTTL, IdleTimeout: sessions.DefaultIdleTimeout},
 		Affinity: sessions.AffinityHeader,
 		Placement: sessions.Placement{
