@@ -178,6 +178,46 @@ func TestWhatWasSentIsNotSentAgain(t *testing.T) {
 	require.Equal(t, sessions.EventCreated, got.Event.Kind, "not delivered: the next exchange announces it")
 }
 
+// An instance takes a request on a kept connection, executes it, and dies. net/http sends a GET on a closed kept
+// connection once more to the same instance, and that dial is refused; but it proves nothing about the first sending.
+func TestARefusedDialAfterAConnectionProvesNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var executed atomic.Int64
+	back := &http.Server{Handler: healthy(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if executed.Add(1) == 2 {
+			l.Close()
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Instance", "z")
+	}))}
+	go back.Serve(l)
+	t.Cleanup(func() { back.Close() })
+	w := start(t, func(c *proxy.FunctionConfig) {
+		slowProbes(c)
+		c.Instances.Static = append(c.Instances.Static, instances.StaticInstance{ID: "z", URL: "http://" + l.Addr().String()})
+	}, body("a"))
+	id := "s"
+	for w.get("/", id).Header.Get("Instance") != "z" {
+		id += "s"
+	}
+	w.get("/", id).fails(t, "BadGateway", http.StatusBadGateway)
+	require.EqualValues(t, 2, executed.Load())
+	got, err := w.store.Get(t.Context(), sessions.Key{Function: "f", Qualifier: "LATEST", ID: id})
+	require.NoError(t, err)
+	require.Equal(t, "z", got.Home.ID, "not moved by the request that may have been executed")
+}
+
+func TestARefusedDialKeepsNewSessionsAway(t *testing.T) {
+	w := start(t, slowProbes, body("a"), body("b")).noKeepAlive()
+	lost := w.get("/", "s").Header.Get("Instance")
+	w.kill(lost)
+	require.NotEmpty(t, w.get("/", "s").Header.Get("Limpet-Session-Event"))
+	for i := range 5 {
+		require.Equal(t, "created", w.get("/", fmt.Sprint("new", i)).Header.Get("Limpet-Session-Event"), "not sent there first")
+	}
+}
+
 func TestInstanceTooSlow(t *testing.T) {
 	release := make(chan struct{})
 	w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.ResponseHeader = 50 * time.Millisecond },

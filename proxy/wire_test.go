@@ -318,6 +318,8 @@ func (w *world) raw(request string) int {
 
 func TestHeadMustComeInTime(t *testing.T) {
 	w := start(t, nil, named("a"))
+	w.shutdown(0)
+	w.serve(proxy.LimitsConfig{HeaderBytes: proxy.DefaultHeaderBytes, HeaderTimeout: 200 * time.Millisecond})
 	c, err := net.Dial("tcp", w.addr)
 	require.NoError(t, err)
 	defer c.Close()

@@ -68,7 +68,7 @@ func start(t *testing.T, configure func(*proxy.FunctionConfig), handlers ...http
 	w.runPool()
 	w.handler = proxy.NewHandler(slog.New(slog.DiscardHandler), nil)
 	w.handler.Swap(proxy.Plane{Routes: proxy.NewRoutes([]*proxy.Function{w.function()})})
-	w.serve(proxy.LimitsConfig{HeaderBytes: proxy.DefaultHeaderBytes, HeaderTimeout: 500 * time.Millisecond})
+	w.serve(proxy.LimitsConfig{HeaderBytes: proxy.DefaultHeaderBytes, HeaderTimeout: proxy.DefaultHeaderTimeout})
 	return w
 }
 
@@ -134,10 +134,11 @@ func (w *world) function() *proxy.Function {
 	return f
 }
 
+// serve takes requests; once more after a shutdown.
 func (w *world) serve(limits proxy.LimitsConfig) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(w.t, err)
-	w.addr = l.Addr().String()
+	w.addr, w.leave = l.Addr().String(), sync.Once{}
 	w.server = proxy.NewServer(w.handler, limits, slog.New(slog.DiscardHandler))
 	go func() { w.served <- w.server.Serve(l) }()
 	w.t.Cleanup(func() { w.shutdown(0) })

@@ -98,6 +98,9 @@ func TestEvictionStopsNoTouch(t *testing.T) {
 		}
 		require.Equal(t, 1, b.cache.Stats().Entries)
 		require.Positive(t, b.cache.Stats().Evicted)
+		asked := b.store.pins.Load()
+		require.Equal(t, u.Session().Epoch, b.once(t, "kept").Epoch)
+		require.Equal(t, asked, b.store.pins.Load(), "what is in use is found without the store")
 		time.Sleep(10 * time.Minute)
 		_, err := b.get(t, "kept")
 		require.NoError(t, err)
