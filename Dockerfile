@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The Go version is go.mod's: a test compares them.
-ARG GO_VERSION=1.26.8
+# The Go release is go.mod's, at its latest patch: a test compares them.
+ARG GO_VERSION=1.26
 FROM golang:${GO_VERSION} AS build
 WORKDIR /src
 COPY go.mod go.sum ./

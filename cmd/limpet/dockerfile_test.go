@@ -76,7 +76,7 @@ func TestTheImageHoldsTheBinaryAndNoShell(t *testing.T) {
 func TestTheImageIsBuiltWithTheGoOfTheModule(t *testing.T) {
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	require.NoError(t, err)
-	version := regexp.MustCompile(`(?m)^go (\S+)$`).FindSubmatch(mod)
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(mod)
 	require.NotNil(t, version)
 	require.Equal(t, []string{"GO_VERSION=" + string(version[1])}, all(stages(t)[0], "ARG"))
 	require.Equal(t, []string{"golang:${GO_VERSION} AS build"}, all(stages(t)[1], "FROM"))
