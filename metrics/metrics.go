@@ -103,7 +103,7 @@ func series() *Metrics {
 			"op", "result"),
 		storeDuration: durations("store_operation_duration_seconds",
 			"Time that calls of the session store took.", "op"),
-		touches: counters("touches_total", "Reports of use to the store: written, failed (to be written again), dropped.", "result"),
+		touches: counters("touches_total", "Reports of use to the store: written, failed (to be written again).", "result"),
 
 		reloadSuccessful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: Namespace, Name: "config_last_reload_successful",

@@ -53,11 +53,10 @@ type TouchResult uint8
 const (
 	TouchWritten TouchResult = iota
 	TouchFailed              // the store did not answer; to be written again
-	TouchDropped
 )
 
 // String returns the label value.
-func (r TouchResult) String() string { return word(uint8(r), "written", "failed", "dropped") }
+func (r TouchResult) String() string { return word(uint8(r), "written", "failed") }
 
 // EndedHow says why this replica ended sessions.
 type EndedHow uint8
@@ -86,7 +85,7 @@ func (m *Metrics) resolveStore() {
 			m.ops[op].results[r] = m.storeOperations.WithLabelValues(name, StoreResult(r).String())
 		}
 	}
-	for r := TouchWritten; r <= TouchDropped; r++ {
+	for r := TouchWritten; r <= TouchFailed; r++ {
 		m.touches.WithLabelValues(r.String())
 	}
 }
