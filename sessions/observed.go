@@ -32,8 +32,14 @@ func (o Observed) End(ctx context.Context, s Session, keep bool) (ended Session,
 	return o.Store.End(ctx, s, keep)
 }
 
+// Update is Store.Update, observed.
+func (o Observed) Update(ctx context.Context, r UpdateRequest) (s Session, err error) {
+	defer o.done("update", time.Now(), &err)
+	return o.Store.Update(ctx, r)
+}
+
 // Touch is Store.Touch, observed.
-func (o Observed) Touch(ctx context.Context, touches []Touch) (err error) {
+func (o Observed) Touch(ctx context.Context, touches []Touch) (stale []int, err error) {
 	defer o.done("touch", time.Now(), &err)
 	return o.Store.Touch(ctx, touches)
 }
@@ -56,6 +62,18 @@ func (o Observed) List(ctx context.Context, q Query) (p Page, err error) {
 	return o.Store.List(ctx, q)
 }
 
+// History is Store.History, observed.
+func (o Observed) History(ctx context.Context, k Key) (all []Session, err error) {
+	defer o.done("history", time.Now(), &err)
+	return o.Store.History(ctx, k)
+}
+
+// Qualifiers is Store.Qualifiers, observed.
+func (o Observed) Qualifiers(ctx context.Context, function string) (all []string, err error) {
+	defer o.done("qualifiers", time.Now(), &err)
+	return o.Store.Qualifiers(ctx, function)
+}
+
 // Report is Store.Report, observed.
 func (o Observed) Report(ctx context.Context, r Report) (records []InstanceRecord, err error) {
 	defer o.done("report", time.Now(), &err)
@@ -72,6 +90,12 @@ func (o Observed) Instances(ctx context.Context, function string) (records []Ins
 func (o Observed) Secret(ctx context.Context, name string) (secret []byte, err error) {
 	defer o.done("secret", time.Now(), &err)
 	return o.Store.Secret(ctx, name)
+}
+
+// Once is Store.Once, observed.
+func (o Observed) Once(ctx context.Context, name string, ttl time.Duration) (first bool, err error) {
+	defer o.done("once", time.Now(), &err)
+	return o.Store.Once(ctx, name, ttl)
 }
 
 // Ping is Store.Ping, observed.

@@ -30,7 +30,8 @@ type State uint8
 const (
 	// Active sessions are routed.
 	Active State = iota
-	// Ending sessions have ended while requests of theirs still run. They hold no slot.
+	// Ending sessions have ended while requests of theirs still run: some replica said so within InFlightLease. They
+	// hold no slot and are routed nothing.
 	Ending
 	// Ended sessions stay listed for the retention.
 	Ended
@@ -112,6 +113,9 @@ const (
 	MaxTouchInterval = time.Second
 	// MinTouchInterval bounds how often a short idle timeout makes a replica write its touches.
 	MinTouchInterval = 20 * time.Millisecond
+	// InFlightLease is for how long one touch with InFlight stands for requests that run: longer than two touch
+	// intervals, so that one late batch ends nothing, and short, because a replica that dies takes its requests along.
+	InFlightLease = 2500 * time.Millisecond
 	// DefaultRetention is how long an ended session stays listed.
 	DefaultRetention = 24 * time.Hour
 	// ReuseBlock is how long the ID of an expired session with DisableIDReuse is refused, and so how long its
@@ -128,17 +132,27 @@ func (s Settings) TouchInterval() time.Duration {
 	return min(MaxTouchInterval, max(MinTouchInterval, s.IdleTimeout/10))
 }
 
+// grace is one touch interval. From an idle timeout of a second on it is the longest one: a replica with a stream of
+// the session in flight goes on touching at the pace of the settings that it knows, also when an update through
+// another replica has made the idle timeout shorter.
+func (s Settings) grace() time.Duration {
+	if s.IdleTimeout >= time.Second {
+		return MaxTouchInterval
+	}
+	return s.TouchInterval()
+}
+
 // Deadline is the moment at which a session with these settings ends unless it is used again.
 //
-// A replica that dies may take one batch of touches with it, so the idle deadline has one touch interval of
-// grace: a session never expires early, and at most a few intervals late. Stores compute every deadline by this
-// rule (redisstore in Lua), on their own clock.
+// A replica that dies may take one batch of touches with it, so the idle deadline has a grace: a session never
+// expires early, and at most a few intervals late. Stores compute every deadline by this rule (redisstore in Lua), on
+// their own clock.
 func (s Settings) Deadline(created, lastUsed time.Time) time.Time {
 	end := created.Add(s.TTL)
 	if s.IdleTimeout <= 0 {
 		return end
 	}
-	if idle := lastUsed.Add(s.IdleTimeout + s.TouchInterval()); idle.Before(end) {
+	if idle := lastUsed.Add(s.IdleTimeout + s.grace()); idle.Before(end) {
 		return idle
 	}
 	return end
@@ -163,10 +177,12 @@ type Session struct {
 	Settings
 	Affinity   Affinity
 	Origin     Origin
+	Name       string // that an API call gave it, for people; "" for none
+	Deleted    bool   // Ending, and every trace goes with its last request: listed for that long
 	Event      Event // created or re-homed, until a touch reports it delivered
 	CreatedAt  time.Time
 	ModifiedAt time.Time // creation, re-home or update; not use
-	EndedAt    time.Time // zero while Active
+	EndedAt    time.Time // zero while Active; of an Ending one, when it was ended
 	Deadline   time.Time // when the session ends unless it is used again, grace included; for an Active session
 	ReadAt     time.Time // when the store made this copy
 }

@@ -16,6 +16,8 @@ var (
 	ErrFull = errors.New("no instance has a free session slot")
 	// ErrIDReuse means that the ID's session has expired and forbids that the ID is used again.
 	ErrIDReuse = errors.New("session has ended and its ID may not be used again")
+	// ErrMismatch means that a session of this ID was made by a call with other arguments.
+	ErrMismatch = errors.New("session was made by another call")
 	// ErrMoved means that the caller's copy of a session is out of date: its epoch is not the record's.
 	ErrMoved = errors.New("session has moved")
 	// ErrAlive means that the home may not be declared lost: some replica saw it healthy a moment ago.
@@ -24,6 +26,13 @@ var (
 	ErrUnavailable = errors.New("session store unavailable")
 	// ErrCorrupt means that stored data fails its checksum or cannot be decoded.
 	ErrCorrupt = errors.New("session store corrupt")
+)
+
+const (
+	// MaxSessionName is the length in bytes of the longest Session.Name.
+	MaxSessionName = 400
+	// MaxFingerprint is the length in bytes of the longest PinRequest.Fingerprint.
+	MaxFingerprint = 32
 )
 
 // Mode says what a Pin does with an ID that has, or has not, an Active session.
@@ -56,7 +65,19 @@ type PinRequest struct {
 	Settings
 	Affinity Affinity
 	Origin   Origin
+	Name     string // at most MaxSessionName bytes
+	// Fingerprint stands for the arguments of an idempotent call, whose ID is derived from the caller's token. With
+	// Mode Create and a fingerprint, at most MaxFingerprint bytes, the youngest record of the ID that was made with
+	// one decides, Active or Ended: the same fingerprint gets this session, created false; another one ErrMismatch.
+	Fingerprint string
 	Placement
+}
+
+// UpdateRequest changes the settings of a session. What is nil stays as it is.
+type UpdateRequest struct {
+	Key
+	TTL, IdleTimeout *time.Duration
+	DisableIDReuse   *bool
 }
 
 // RehomeRequest asks to move a session whose home is lost.
@@ -79,7 +100,7 @@ type Pins interface {
 	// whose deadline has passed counts as ended. created says whether this call made it. The store refuses
 	// candidates that its registry says are used, gone, or of an older incarnation than the registry's.
 	//
-	// ErrExists, ErrNotFound by Mode; ErrFull when no candidate has room or none was given; ErrIDReuse.
+	// ErrExists, ErrNotFound by Mode; ErrFull when no candidate has room or none was given; ErrIDReuse; ErrMismatch.
 	Pin(ctx context.Context, r PinRequest) (s Session, created bool, err error)
 	// Rehome moves the session to another instance than its home and raises the epoch by one. The home's slot is
 	// given back. The same place with a greater incarnation is another instance.
@@ -90,8 +111,14 @@ type Pins interface {
 	Rehome(ctx context.Context, r RehomeRequest) (Session, error)
 	// End ends the session if its epoch is still the record's, and gives its slot back at once. With keep the
 	// record stays listed as Ended for its retention, and blocks its ID if the settings say so; without, every
-	// trace is removed. It returns the session as it ended. ErrNotFound, ErrMoved.
+	// trace is removed. A session with requests in flight, by a touch within InFlightLease, is listed as Ending for
+	// as long as touches say so, also without keep: then it is Deleted, blocks nothing, and vanishes afterwards.
+	// It returns the session as it ended. ErrNotFound, ErrMoved.
 	End(ctx context.Context, s Session, keep bool) (Session, error)
+	// Update changes the settings of the key's Active session and sets ModifiedAt. It counts as a use, so that an
+	// idle timeout made shorter runs from now. Home, epoch and event stay. A TTL that is over already ends the
+	// session with this. ErrNotFound.
+	Update(ctx context.Context, r UpdateRequest) (Session, error)
 }
 
 // Touch reports that a session was in use Age ago.
@@ -100,30 +127,37 @@ type Touch struct {
 	Epoch     uint64
 	Age       time.Duration
 	Delivered bool // the Event of this epoch reached client and instance
+	InFlight  bool // requests of it run at this moment, on the replica that says so
 }
 
 // Life keeps deadlines.
 type Life interface {
 	// Touch postpones the idle deadlines of Active sessions by their own settings and the store's clock. It is
 	// monotonic: an older touch changes nothing, none revives an ended session, and one with another epoch is
-	// ignored. It never fails for a single touch. ErrUnavailable.
-	Touch(ctx context.Context, touches []Touch) error
+	// ignored. It never fails for a single touch. It returns the indices of the touches whose session is not Active
+	// with that epoch, in any order: the replica that sent them must forget it. A touch with InFlight counts for that
+	// too: it keeps the ended session Ending. ErrUnavailable, together with what is known nevertheless.
+	Touch(ctx context.Context, touches []Touch) (stale []int, err error)
 	// Sweep ends the function's sessions whose deadline has passed (kept as Ended, with the deadline as EndedAt),
 	// forgets ended ones whose retention is over, and returns how many it ended. Correctness never waits for it:
 	// every operation treats a passed deadline as the end. ErrUnavailable.
 	Sweep(ctx context.Context, function string) (ended int, err error)
 }
 
-// Query selects sessions of one function for a listing.
+// Query selects sessions of one function for a listing: those of a qualifier, or those whose home is, or was when
+// they ended, one instance. Walk puts several such listings together.
 type Query struct {
 	Function  string
-	Qualifier string // required in this version of the interface
-	State     State  // Active or Ended
-	After     string // Cursor of the last page, or "" for the first
-	Limit     int    // page size, at least 1
+	Qualifier string // "" with Instance
+	// Version and Instance name the home's place, whatever its incarnation and whatever qualifier a session has.
+	Version, Instance string
+	State             State  // Active; or Ended, which has the Ending too
+	After             string // Cursor of the last page, or "" for the first
+	Limit             int    // page size, at least 1
 }
 
-// Page is one page of a listing, by creation time, then ID.
+// Page is one page of a listing, by creation time, then ID; the Active ones of an instance in an order of the store's.
+// It may have fewer sessions than the limit, or none, and not be the last.
 type Page struct {
 	Sessions []Session
 	Cursor   string // "" on the last page
@@ -137,6 +171,12 @@ type Records interface {
 	// moment ago may be listed as Active until the next sweep, within 2 s. An ill-formed cursor lists from the
 	// start.
 	List(ctx context.Context, q Query) (Page, error)
+	// History returns every record of the key's ID in this function and qualifier, by epoch: ended ones, and the
+	// Active one last.
+	History(ctx context.Context, k Key) ([]Session, error)
+	// Qualifiers returns the qualifiers of the function that have had a session, sorted. One whose sessions are all
+	// forgotten may be among them.
+	Qualifiers(ctx context.Context, function string) ([]string, error)
 }
 
 // Health is what a replica says of an instance.
@@ -212,6 +252,9 @@ type Shared interface {
 	// Secret returns 32 random bytes, made at the first call with this name by any replica and the same ever
 	// after, for as long as the store keeps its data. ErrUnavailable.
 	Secret(ctx context.Context, name string) ([]byte, error)
+	// Once says whether this is the first call with the name within ttl, of all replicas: what a replayed request is
+	// told by. It is durable where sessions are. ErrUnavailable: unknown, and the name may count as used.
+	Once(ctx context.Context, name string, ttl time.Duration) (first bool, err error)
 	// Ping says whether the store answers. ErrUnavailable.
 	Ping(ctx context.Context) error
 	// Close flushes and releases what the store holds. Operations under way may fail.

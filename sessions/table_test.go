@@ -94,10 +94,10 @@ func (s *store) Pin(ctx context.Context, r sessions.PinRequest) (sessions.Sessio
 	return got, created, err
 }
 
-func (s *store) Touch(ctx context.Context, touches []sessions.Touch) error {
+func (s *store) Touch(ctx context.Context, touches []sessions.Touch) ([]int, error) {
 	s.touches.Add(int64(len(touches)))
 	if s.down.Load() {
-		return fmt.Errorf("test: %w", sessions.ErrUnavailable)
+		return nil, fmt.Errorf("test: %w", sessions.ErrUnavailable)
 	}
 	return s.Store.Touch(ctx, touches)
 }

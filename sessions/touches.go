@@ -122,7 +122,7 @@ func write(ctx context.Context, store Life, due []pendingTouch) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, touchTimeout)
 	defer cancel()
-	err := store.Touch(ctx, touches)
+	_, err := store.Touch(ctx, touches)
 	if err == nil {
 		return nil
 	}

@@ -11,17 +11,17 @@ const sweepStep = 512
 
 // Touch implements sessions.Life. It does not wait for the disk: the log's own goroutine syncs touches at once, and
 // a crash of the machine that is quicker costs what the grace in every deadline allows for.
-func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) error {
+func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) ([]int, error) {
 	if err := s.log.failed(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.ready(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	for _, t := range touches {
 		s.function(t.Function).touch(t)
 	}
-	return s.log.push()
+	return nil, s.log.push()
 }
 
 func (f *function) touch(t sessions.Touch) {

@@ -15,7 +15,7 @@ const (
 )
 
 // Touch postpones the idle deadlines of Active sessions, in one round trip for each function and touchBatch.
-func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) error {
+func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) ([]int, error) {
 	byFunction := map[string][]sessions.Touch{}
 	for _, t := range touches {
 		byFunction[t.Function] = append(byFunction[t.Function], t)
@@ -29,7 +29,7 @@ func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) error {
 			}
 		}
 	}
-	return first
+	return nil, first
 }
 
 func (s *Store) touch(ctx context.Context, function string, batch []sessions.Touch) error {

@@ -101,7 +101,7 @@ func (s revives) Pin(ctx context.Context, r sessions.PinRequest) (sessions.Sessi
 	return s.Store.Pin(ctx, r)
 }
 
-func (s revives) Touch(ctx context.Context, touches []sessions.Touch) error {
+func (s revives) Touch(ctx context.Context, touches []sessions.Touch) ([]int, error) {
 	for _, t := range touches {
 		if r, ok := s.pinned.Load(t.Key); ok {
 			_, _, _ = s.Store.Pin(ctx, r.(sessions.PinRequest))
@@ -113,7 +113,7 @@ func (s revives) Touch(ctx context.Context, touches []sessions.Touch) error {
 // touchesAnyEpoch takes a touch of an earlier session of the ID for one of this.
 type touchesAnyEpoch struct{ sessions.Store }
 
-func (s touchesAnyEpoch) Touch(ctx context.Context, touches []sessions.Touch) error {
+func (s touchesAnyEpoch) Touch(ctx context.Context, touches []sessions.Touch) ([]int, error) {
 	for i, t := range touches {
 		if got, err := s.Get(ctx, t.Key); err == nil {
 			touches[i].Epoch = got.Epoch
@@ -124,7 +124,7 @@ func (s touchesAnyEpoch) Touch(ctx context.Context, touches []sessions.Touch) er
 
 type ignoresAge struct{ sessions.Store }
 
-func (s ignoresAge) Touch(ctx context.Context, touches []sessions.Touch) error {
+func (s ignoresAge) Touch(ctx context.Context, touches []sessions.Touch) ([]int, error) {
 	for i := range touches {
 		touches[i].Age = 0
 	}

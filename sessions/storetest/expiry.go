@@ -89,7 +89,8 @@ func expiryLazy(tb testing.TB, h Harness) {
 	_, err = w.End(tb.Context(), old["end"], false)
 	require.ErrorIs(tb, err, sessions.ErrNotFound)
 	s := old["touch"]
-	require.NoError(tb, w.Touch(tb.Context(), []sessions.Touch{{Key: s.Key, Epoch: s.Epoch}}))
+	_, err = w.Touch(tb.Context(), []sessions.Touch{{Key: s.Key, Epoch: s.Epoch}})
+	require.NoError(tb, err)
 	_, err = w.Get(tb.Context(), s.Key)
 	require.ErrorIs(tb, err, sessions.ErrNotFound, "a touch revives nothing")
 	_, err = w.Sweep(tb.Context(), w.fn)

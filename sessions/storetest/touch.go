@@ -32,7 +32,8 @@ func (w *world) idle(id string, timeout time.Duration) sessions.Session {
 
 func (w *world) touch(all ...sessions.Touch) {
 	w.Helper()
-	require.NoError(w, w.Touch(w.Context(), all))
+	_, err := w.Touch(w.Context(), all)
+	require.NoError(w, err)
 }
 
 func use(s sessions.Session, age time.Duration) sessions.Touch {
