@@ -179,7 +179,7 @@ type Session struct {
 	Origin     Origin
 	Name       string // that an API call gave it, for people; "" for none
 	Deleted    bool   // Ending, and every trace goes with its last request: listed for that long
-	Event      Event // created or re-homed, until a touch reports it delivered
+	Event      Event  // created or re-homed, until a touch reports it delivered
 	CreatedAt  time.Time
 	ModifiedAt time.Time // creation, re-home or update; not use
 	EndedAt    time.Time // zero while Active; of an Ending one, when it was ended
