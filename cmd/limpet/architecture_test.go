@@ -20,13 +20,14 @@ const module = "github.com/limpet-proxy/limpet"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/limpet": {
-			"affinity", "api", "configs", "instances", "metrics", "proxy", "sample", "sessions", "sessions/embeddedstore",
+			"affinity", "api", "configs", "dialects", "instances", "metrics", "proxy", "sample", "sessions", "sessions/embeddedstore",
 			"sessions/redisstore",
 		},
 		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
-		"api":                           {"api/dashboard", "instances", "metrics", "sessions"},
+		"dialects":                      {"sessions"},
+		"api":                           {"api/dashboard", "dialects", "instances", "metrics", "sessions"},
 		"api/dashboard":                 {},
-		"proxy":                         {"affinity", "instances", "metrics", "sessions"},
+		"proxy":                         {"affinity", "dialects", "instances", "metrics", "sessions"},
 		"affinity":                      {"metrics", "sessions"},
 		"instances":                     {"metrics", "sessions"},
 		"sessions":                      {"metrics"},
