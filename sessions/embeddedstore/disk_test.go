@@ -16,7 +16,7 @@ func writes(s *embeddedstore.Store, old sessions.Session) map[string]func(contex
 	return map[string]func(context.Context) error{
 		"Pin":    func(ctx context.Context) error { _, _, err := s.Pin(ctx, request("new")); return err },
 		"End":    func(ctx context.Context) error { _, err := s.End(ctx, old, true); return err },
-		"Touch":  func(ctx context.Context) error { return s.Touch(ctx, nil) },
+		"Touch":  func(ctx context.Context) error { _, err := s.Touch(ctx, nil); return err },
 		"Sweep":  func(ctx context.Context) error { _, err := s.Sweep(ctx, fn); return err },
 		"Ping":   s.Ping,
 		"Secret": func(ctx context.Context) error { _, err := s.Secret(ctx, "new"); return err },
@@ -86,7 +86,7 @@ func TestReadsWaitForTheDisk(t *testing.T) {
 	got, err := s.Get(t.Context(), settled.Key)
 	require.NoError(t, err, "what is on disk needs no wait")
 	require.Equal(t, settled.Epoch, got.Epoch)
-	require.NoError(t, s.Touch(t.Context(), []sessions.Touch{{Key: settled.Key, Epoch: settled.Epoch, Delivered: true}}), "touches do not wait")
+	touch(t, s, sessions.Touch{Key: settled.Key, Epoch: settled.Epoch, Delivered: true}) // touches do not wait
 	select {
 	case name := <-told:
 		require.Fail(t, "acknowledged before it was on disk", name)
@@ -155,7 +155,7 @@ func TestTouchesReachTheDisk(t *testing.T) {
 	r.IdleTimeout = time.Minute
 	old := pin(t, s, r)
 	before := len(readFile(t, logFile(dir, 1)))
-	require.NoError(t, s.Touch(t.Context(), []sessions.Touch{{Key: old.Key, Epoch: old.Epoch, Delivered: true}}))
+	touch(t, s, sessions.Touch{Key: old.Key, Epoch: old.Epoch, Delivered: true})
 	require.Eventually(t, func() bool { return len(readFile(t, logFile(dir, 1))) > before }, time.Second, time.Millisecond)
 	// As after kill -9: what the process did not get to write is lost.
 	copied := dirOf(t, map[string][]byte{logFile("", 1): readFile(t, logFile(dir, 1))})

@@ -85,7 +85,7 @@ func step(s *embeddedstore.Store, id string, i int) {
 			fmt.Println("has", id, got.Epoch, got.Home.ID)
 		}
 	case 2:
-		_ = s.Touch(ctx, []sessions.Touch{{Key: got.Key, Epoch: got.Epoch}})
+		_, _ = s.Touch(ctx, []sessions.Touch{{Key: got.Key, Epoch: got.Epoch}})
 	}
 }
 

@@ -121,7 +121,7 @@ func TestRotationUnderLoad(t *testing.T) {
 				case i%3 == 1:
 					_, err = s.Rehome(t.Context(), sessions.RehomeRequest{Session: got, Certain: true, Placement: request("").Placement})
 				default:
-					err = s.Touch(t.Context(), []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Delivered: true}})
+					_, err = s.Touch(t.Context(), []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Delivered: true}})
 				}
 				if err != nil {
 					errs <- err

@@ -39,7 +39,7 @@ func TestIdle(t *testing.T) {
 		life := r.IdleTimeout + r.TouchInterval()
 		for range 5 {
 			time.Sleep(life - time.Microsecond)
-			require.NoError(t, s.Touch(t.Context(), []sessions.Touch{{Key: got.Key, Epoch: got.Epoch}}))
+			touch(t, s, sessions.Touch{Key: got.Key, Epoch: got.Epoch})
 			_, err := s.Get(t.Context(), got.Key)
 			require.NoError(t, err)
 		}
@@ -59,7 +59,7 @@ func TestIdleAgeCounts(t *testing.T) {
 		r.IdleTimeout = 10 * time.Minute
 		got := pin(t, s, r)
 		time.Sleep(5 * time.Minute)
-		require.NoError(t, s.Touch(t.Context(), []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Age: 2 * time.Minute}}))
+		touch(t, s, sessions.Touch{Key: got.Key, Epoch: got.Epoch, Age: 2 * time.Minute})
 		now, err := s.Get(t.Context(), got.Key)
 		require.NoError(t, err)
 		require.Equal(t, 13*time.Minute+r.TouchInterval(), now.Deadline.Sub(got.CreatedAt))

@@ -104,7 +104,7 @@ func live(tb testing.TB, s *embeddedstore.Store, prefix string) {
 		case 3, 4:
 			_, err = s.Rehome(ctx, sessions.RehomeRequest{Session: got, Reason: sessions.ReasonGone, Certain: true, Placement: place})
 		case 5, 6:
-			err = s.Touch(ctx, []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Delivered: i == 5}})
+			_, err = s.Touch(ctx, []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Delivered: i == 5}})
 		}
 		require.NoError(tb, err)
 	}
@@ -161,4 +161,12 @@ func openError(dir string) error {
 		_ = s.Close()
 	}
 	return err
+}
+
+// touch sends touches and returns the indices of the stale ones.
+func touch(tb testing.TB, s *embeddedstore.Store, touches ...sessions.Touch) []int {
+	tb.Helper()
+	stale, err := s.Touch(tb.Context(), touches)
+	require.NoError(tb, err)
+	return stale
 }
