@@ -20,6 +20,7 @@ func listChecks() []Check {
 		{"List/by qualifier and function", listScopes},
 		{"List/an ill-formed cursor lists from the start", listBadCursor},
 		{"List/under churn", listChurn},
+		{"List/of an instance under churn", listChurnInstance},
 	}
 }
 
@@ -132,7 +133,15 @@ func listBadCursor(tb testing.TB, h Harness) {
 // listChurn walks listings while sessions come and go: none may be listed twice, and none that was there all the
 // time may be missing.
 func listChurn(tb testing.TB, h Harness) {
-	w := newWorld(tb, h, "a", "b")
+	churned(newWorld(tb, h, "a", "b"), sessions.Query{Qualifier: sessions.LatestQualifier, Limit: 7})
+}
+
+func listChurnInstance(tb testing.TB, h Harness) {
+	churned(newWorld(tb, h, "a"), sessions.Query{Version: sessions.LatestQualifier, Instance: "a", Limit: 7})
+}
+
+func churned(w *world, q sessions.Query) {
+	w.Helper()
 	survivors := map[string]bool{}
 	doomed := make(chan sessions.Session, 300)
 	for i := range 120 {
@@ -161,17 +170,17 @@ func listChurn(tb testing.TB, h Harness) {
 	})
 	for range 5 {
 		seen := map[string]bool{}
-		for _, s := range w.list(sessions.Active, 7) {
-			require.False(tb, seen[s.ID], "%s is listed twice", s.ID)
+		for _, s := range w.walk(q) {
+			require.False(w, seen[s.ID], "%s is listed twice", s.ID)
 			seen[s.ID] = true
 		}
 		for id := range survivors {
-			require.True(tb, seen[id], "%s was there all the time and is missing", id)
+			require.True(w, seen[id], "%s was there all the time and is missing", id)
 		}
 	}
 	close(stop)
 	all.Wait()
-	require.Empty(tb, failed)
+	require.Empty(w, failed)
 }
 
 // comeAndGo pins one session and ends one.

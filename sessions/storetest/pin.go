@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ func pinChecks() []Check {
 		{"Pin/hit needs no candidate", pinHitWithoutCandidates},
 		{"Pin/refused pin leaves nothing", pinRefusedLeavesNothing},
 		{"Get/only what is active", getActive},
+		{"Name/goes with its session", nameGoes},
 	}
 }
 
@@ -147,5 +150,29 @@ func getActive(tb testing.TB, h Harness) {
 		w.end(s, keep)
 		_, err = w.Get(tb.Context(), w.key("x"))
 		require.ErrorIs(tb, err, sessions.ErrNotFound)
+	}
+}
+
+// nameGoes: a name is any text, and every copy of the session has it.
+func nameGoes(tb testing.TB, h Harness) {
+	w := newWorld(tb, h, "a", "b")
+	for i, name := range []string{"", "a name", "名前 \x00\"'\\{}|\n", strings.Repeat("é", sessions.MaxSessionName/2)} {
+		r := w.request("x" + strconv.Itoa(i))
+		r.Name = name
+		s := w.pin(r)
+		require.Equal(tb, name, s.Name)
+		hit := w.request(r.ID)
+		hit.Name = "another"
+		again, _, err := w.Pin(tb.Context(), hit)
+		require.NoError(tb, err)
+		w.same(s, again)
+		require.Equal(tb, name, w.get(s.ID).Name)
+		require.Equal(tb, name, w.history(s.Key)[0].Name)
+		require.Equal(tb, name, w.list(sessions.Active, 10)[0].Name)
+		s = w.rehome(w.refused(s))
+		require.Equal(tb, name, s.Name)
+		require.Equal(tb, name, w.update(changes(s.Key, 2*longLife, -1)).Name)
+		require.Equal(tb, name, w.end(s, true).Name)
+		require.Equal(tb, name, w.list(sessions.Ended, 10)[i].Name)
 	}
 }

@@ -43,8 +43,8 @@ func Checks() []Check {
 	var all []Check
 	for _, part := range [][]Check{
 		pinChecks(), placementChecks(), raceChecks(), epochChecks(), rehomeChecks(), aliveChecks(), endChecks(), reuseChecks(),
-		expiryChecks(), touchChecks(), sweepChecks(), listChecks(), reportChecks(), lossChecks(), instanceChecks(),
-		sharedChecks(), nameChecks(),
+		expiryChecks(), touchChecks(), sweepChecks(), updateChecks(), fingerprintChecks(), endingChecks(), listChecks(),
+		residentChecks(), historyChecks(), reportChecks(), lossChecks(), instanceChecks(), sharedChecks(), onceChecks(), nameChecks(),
 	} {
 		all = append(all, part...)
 	}

@@ -19,6 +19,8 @@ func touchChecks() []Check {
 		{"Touch/another epoch is ignored", touchEpoch},
 		{"Touch/reports the event delivered", touchDelivered},
 		{"Touch/one bad touch harms no other", touchBatch},
+		{"Touch/says which sessions are not there", touchStale},
+		{"Touch/says so in a large batch", touchStaleLarge},
 	}
 }
 
@@ -34,6 +36,14 @@ func (w *world) touch(all ...sessions.Touch) {
 	w.Helper()
 	_, err := w.Touch(w.Context(), all)
 	require.NoError(w, err)
+}
+
+// stale sends touches and returns the indices of those whose session is not there.
+func (w *world) stale(all ...sessions.Touch) []int {
+	w.Helper()
+	stale, err := w.Touch(w.Context(), all)
+	require.NoError(w, err)
+	return stale
 }
 
 func use(s sessions.Session, age time.Duration) sessions.Touch {
@@ -189,4 +199,47 @@ func touchBatch(tb testing.TB, h Harness) {
 	require.Equal(tb, sessions.Event{}, other.get("x").Event, "a batch may be of several functions")
 	_, err := w.Get(tb.Context(), w.key("none"))
 	require.ErrorIs(tb, err, sessions.ErrNotFound)
+}
+
+func touchStale(tb testing.TB, h Harness) {
+	w := newWorld(tb, h, "a", "b")
+	other := worldOn(tb, w.Store, "a")
+	require.Empty(tb, w.stale())
+	mine, theirs := w.pin(w.request("x")), other.pin(other.request("x"))
+	require.Empty(tb, w.stale(use(mine, 0), use(theirs, longLife), use(mine, time.Second)))
+	expired, kept, forgotten := other.pinShort("expired"), w.pin(w.request("kept")), other.pin(other.request("forgotten"))
+	w.end(kept, true)
+	other.end(forgotten, false)
+	moved := w.pin(w.request("moved"))
+	now := w.rehome(w.refused(moved))
+	reused := w.pin(w.request("kept"))
+	other.expired(expired)
+	none := sessions.Touch{Key: w.key("none"), Epoch: 1}
+	unheard := sessions.Touch{Key: sessions.Key{Function: uniqueName(), Qualifier: "none", ID: "x"}, Epoch: 1}
+	later := use(theirs, 0)
+	later.Epoch++
+	require.ElementsMatch(tb, []int{1, 3, 4, 6, 7, 9, 10, 11, 13, 14}, w.stale(
+		use(mine, 0), none, use(theirs, 0), use(expired, 0), use(kept, 0), use(mine, 0), none, use(forgotten, 0),
+		use(now, 0), use(moved, 0), use(expired, time.Hour), unheard, use(reused, 0), later, use(kept, 0),
+	))
+}
+
+// touchStaleLarge: a store that sends a batch in parts counts the indices through.
+func touchStaleLarge(tb testing.TB, h Harness) {
+	w := newWorld(tb, h, "a")
+	other := worldOn(tb, w.Store, "a")
+	s, theirs := w.pin(w.request("x")), other.pin(other.request("x"))
+	batch, want := make([]sessions.Touch, 3000), []int(nil)
+	for i := range batch {
+		switch batch[i] = use(s, 0); {
+		case i%7 == 0:
+			batch[i].ID, want = "gone", append(want, i)
+		case i%7 == 3:
+			batch[i] = use(theirs, 0)
+		case i%7 == 5:
+			batch[i] = use(theirs, 0)
+			batch[i].Epoch, want = s.Epoch+7, append(want, i)
+		}
+	}
+	require.ElementsMatch(tb, want, w.stale(batch...))
 }

@@ -198,15 +198,21 @@ func (w *world) load(id string) int {
 	return w.instance(sessions.LatestQualifier, id).Sessions
 }
 
-// list walks a whole listing in pages.
+// list walks the listing of this function's LatestQualifier in pages.
 func (w *world) list(state sessions.State, limit int) []sessions.Session {
 	w.Helper()
+	return w.walk(sessions.Query{Qualifier: sessions.LatestQualifier, State: state, Limit: limit})
+}
+
+// walk walks a whole listing of this function in pages.
+func (w *world) walk(q sessions.Query) []sessions.Session {
+	w.Helper()
+	q.Function = w.fn
 	var all []sessions.Session
-	q := sessions.Query{Function: w.fn, Qualifier: sessions.LatestQualifier, State: state, Limit: limit}
 	for {
 		page, err := w.List(w.Context(), q)
 		require.NoError(w, err)
-		require.LessOrEqual(w, len(page.Sessions), limit)
+		require.LessOrEqual(w, len(page.Sessions), q.Limit)
 		all = append(all, page.Sessions...)
 		if page.Cursor == "" {
 			return all
