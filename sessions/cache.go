@@ -44,13 +44,16 @@ type shard struct {
 	mu      sync.Mutex
 	lru     *simplelru.LRU[Key, *entry]
 	tracked map[Key]*entry // in use, or with unwritten touches
+	// lingering are the entries that nobody finds any more and whose Uses are not all released.
+	lingering map[*entry]struct{}
 	// gen counts the drops. A fill that began before a drop may carry the very session that was dropped:
 	// 1: Pin answers S; 2: End(S) and drop; 3: the fill of 1 would bring S back. So a fill is void when gen moved.
+	// An update raises it too, or the fill would bring the old settings back.
 	gen     uint64
 	evicted uint64
 }
 
-// entry is one session as this replica knows it. Its shard's mutex guards it.
+// entry is one session as this replica knows it. Its shard's mutex guards it. While it is in use it keeps its epoch.
 type entry struct {
 	s       *Session
 	checked time.Time // when the store was last asked, before the question was sent
@@ -62,8 +65,12 @@ type entry struct {
 	lastUsed time.Time // of a Use
 	flushAt  time.Time // when its next touch is due
 	dirty    bool      // used since the last touch was taken
-	tracked  bool
-	dropped  bool // ended here, or replaced: touches of it are void
+	tracked  bool      // by its shard: as tracked, or as lingering
+
+	doubted bool          // the store is to be asked before it routes again
+	dropped bool          // nobody finds it: ended, replaced, or brought by an answer that lost a race
+	over    bool          // the store said that the session of this epoch is no more; dropped, too
+	ended   chan struct{} // of Use.Ended: closed when over; nil until somebody asks
 
 	announceFrom time.Time // when this replica may announce s.Event
 	announcing   bool      // an exchange is announcing it
@@ -82,7 +89,7 @@ func NewCache(cfg CacheConfig) *Cache {
 	}
 	c := &Cache{cfg: cfg, seed: maphash.MakeSeed(), wake: make(chan struct{}, 1)}
 	for range n {
-		sh := &shard{tracked: map[Key]*entry{}}
+		sh := &shard{tracked: map[Key]*entry{}, lingering: map[*entry]struct{}{}}
 		sh.lru, _ = simplelru.NewLRU[Key, *entry]((cfg.Size+n-1)/n, nil) // its only error is a size below 1
 		c.shards = append(c.shards, sh)
 	}
@@ -93,7 +100,7 @@ func (c *Cache) shard(k Key) *shard {
 	return c.shards[maphash.String(c.seed, k.ID)%uint64(len(c.shards))]
 }
 
-// find returns the entry of k, from the LRU or from the sessions in use. Call with mu held.
+// find returns the entry of k, from the LRU or from the sessions in use, and makes it the youngest. Call with mu held.
 func (sh *shard) find(k Key) *entry {
 	if e, ok := sh.lru.Get(k); ok {
 		return e
@@ -105,110 +112,18 @@ func (sh *shard) find(k Key) *entry {
 	return e
 }
 
+// peek is find without a trace in the LRU.
+func (sh *shard) peek(k Key) *entry {
+	if e, ok := sh.lru.Peek(k); ok {
+		return e
+	}
+	return sh.tracked[k]
+}
+
 func (sh *shard) remember(k Key, e *entry) {
 	if sh.lru.Add(k, e) {
 		sh.evicted++
 	}
-}
-
-// hit takes hold of the entry of k if it may route without the store.
-func (c *Cache) hit(k Key, now time.Time, u *Use) bool {
-	sh := c.shard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	e := sh.find(k)
-	if e == nil || !now.Before(e.until) || c.cfg.Life > 0 && now.Sub(e.checked) >= c.cfg.Life {
-		return false
-	}
-	c.hold(sh, e, now, u)
-	return true
-}
-
-// stale takes hold of the entry of k if it may route while the store does not answer.
-func (c *Cache) stale(k Key, now time.Time, u *Use) bool {
-	sh := c.shard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	e := sh.find(k)
-	if e == nil || !now.Before(e.until) || c.cfg.StaleMax >= 0 && now.Sub(e.checked) >= c.cfg.StaleMax {
-		return false
-	}
-	c.hold(sh, e, now, u)
-	return true
-}
-
-// take takes hold of e, which a flight returned, or of the entry that has come in its place: pushed out of the LRU
-// before anybody held it, it was not found, and another flight made a second one. Only one of a session's entries may
-// be in use, for only one is touched.
-func (c *Cache) take(e *entry, k Key, u *Use) {
-	sh := c.shard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if other := sh.find(k); other != nil && !e.dropped && other.s.Epoch >= e.s.Epoch {
-		e = other
-	}
-	c.hold(sh, e, time.Now(), u)
-}
-
-// hold makes u a use of e. Call with mu held.
-func (c *Cache) hold(sh *shard, e *entry, now time.Time, u *Use) {
-	e.refs++
-	c.track(sh, e, now) // while it is held it is touched; when it is released it was used
-	u.cache, u.entry, u.s, u.announce = c, e, e.s, false
-	if e.s.Event.Kind != NoEvent && !e.delivered && !e.announcing && !now.Before(e.announceFrom) {
-		e.announcing, u.announce = true, true
-	}
-}
-
-// used notes that e was in use now. Call with mu held.
-func (c *Cache) used(sh *shard, e *entry, now time.Time) {
-	e.lastUsed, e.dirty = now, true
-	e.prolong(now)
-	c.track(sh, e, now)
-}
-
-// track makes sure that the flusher sees e. Call with mu held.
-func (c *Cache) track(sh *shard, e *entry, now time.Time) {
-	if e.tracked || e.dropped {
-		return
-	}
-	e.tracked = true
-	sh.tracked[e.s.Key] = e
-	every := e.s.TouchInterval()
-	e.flushAt = now.Add(every)
-	if every < MaxTouchInterval {
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// prolong moves the local idle deadline, as the touch will move the store's.
-func (e *entry) prolong(now time.Time) {
-	if e.s.IdleTimeout <= 0 {
-		return
-	}
-	if idle := now.Add(e.s.IdleTimeout); idle.After(e.until) {
-		e.until = idle
-	}
-	if e.ttlEnd.Before(e.until) {
-		e.until = e.ttlEnd
-	}
-}
-
-// drop forgets the session of k, and with it every answer that is on its way.
-func (c *Cache) drop(k Key) {
-	sh := c.shard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sh.gen++
-	if e := sh.find(k); e != nil {
-		e.dropped = true
-		e.tracked = false
-	}
-	sh.lru.Remove(k)
-	delete(sh.tracked, k)
 }
 
 // CacheStats counts what the cache holds and has evicted.
@@ -224,7 +139,7 @@ func (c *Cache) Stats() CacheStats {
 	for _, sh := range c.shards {
 		sh.mu.Lock()
 		st.Entries += sh.lru.Len()
-		st.Tracked += len(sh.tracked)
+		st.Tracked += len(sh.tracked) + len(sh.lingering)
 		st.Evicted += sh.evicted
 		sh.mu.Unlock()
 	}

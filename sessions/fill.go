@@ -18,8 +18,8 @@ type answer struct {
 	gen   uint64    // generation, before the question was sent
 }
 
-// fill remembers an answer and returns its entry, or nil when something of the shard was dropped meanwhile: ask
-// again. Of two answers whose questions overlapped the higher epoch wins, whatever the order of arrival. A lower
+// fill remembers an answer and returns its entry, or nil when something of the shard was dropped or updated meanwhile:
+// ask again. Of two answers whose questions overlapped the higher epoch wins, whatever the order of arrival. A lower
 // epoch in answer to a later question means that the store has lost what it knew, in a failover: then it is followed,
 // for so will every other replica.
 func (c *Cache) fill(a answer) *entry {
@@ -32,13 +32,56 @@ func (c *Cache) fill(a answer) *entry {
 	e := sh.find(a.s.Key)
 	switch {
 	case e == nil:
-		e = &entry{}
-		e.set(a)
-		sh.remember(a.s.Key, e)
-	case a.s.Epoch >= e.s.Epoch, a.asked.After(e.arrived):
-		e.set(a)
+		return sh.enter(a)
+	case a.s.Epoch < e.s.Epoch && !a.asked.After(e.arrived):
+		return e
+	case a.s.Epoch != e.s.Epoch && e.refs > 0:
+		sh.retire(e) // its uses are of another home, or of an ended session: they postpone no deadline of this one
+		return sh.enter(a)
 	}
+	e.set(a)
 	return e
+}
+
+// enter remembers an answer about a key that has no entry. Call with mu held.
+func (sh *shard) enter(a answer) *entry {
+	e := &entry{}
+	e.set(a)
+	sh.remember(a.s.Key, e)
+	return e
+}
+
+// revise brings the answer to an update into the entry that its session has, so that uses in flight go on, at the new
+// pace. Where the order of this answer and of what is known already cannot be told, the next use asks the store.
+func (c *Cache) revise(a answer) {
+	sh := c.shard(a.s.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.gen++
+	e := sh.peek(a.s.Key)
+	if e == nil {
+		return
+	}
+	sure := e.s.Epoch == a.s.Epoch && a.s.ReadAt.After(e.s.ReadAt)
+	if e.s.Epoch == a.s.Epoch && !a.s.ReadAt.Before(e.s.ReadAt) {
+		e.set(a)
+		if next := time.Now().Add(e.every()); e.tracked && next.Before(e.flushAt) {
+			e.flushAt = next
+			c.hurry(e)
+		}
+	}
+	e.doubted = !sure
+}
+
+// doubt makes the next use of k ask the store.
+func (c *Cache) doubt(k Key) {
+	sh := c.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.gen++
+	if e := sh.peek(k); e != nil {
+		e.doubted = true
+	}
 }
 
 // detached returns an entry that nobody else finds, for an answer that lost its race against drops: the caller may
@@ -53,15 +96,15 @@ func detached(a answer) *entry {
 func (e *entry) set(a answer) {
 	s := a.s
 	if e.s == nil || e.s.Epoch != s.Epoch {
-		e.announcing, e.delivered, e.told = false, false, false
+		e.announcing, e.delivered, e.told, e.ended = false, false, false, nil
 		e.announceFrom = a.asked
-		if !a.owner {
+		if !a.owner && !s.createdByAPI() {
 			e.announceFrom = a.asked.Add(takeoverAfter - s.ReadAt.Sub(s.ModifiedAt))
 		}
 	} else if a.owner {
 		e.announceFrom = a.asked // another flight read, and brought, what this one's call made
 	}
-	e.s = &s
+	e.s, e.doubted = &s, false
 	e.checked, e.arrived = a.asked, time.Now()
 	e.until = a.asked.Add(s.Deadline.Sub(s.ReadAt))
 	e.ttlEnd = a.asked.Add(s.CreatedAt.Add(s.TTL).Sub(s.ReadAt))
@@ -69,3 +112,6 @@ func (e *entry) set(a answer) {
 		e.prolong(e.lastUsed)
 	}
 }
+
+// createdByAPI says that no exchange made the session: nobody is to be waited for who would announce it.
+func (s *Session) createdByAPI() bool { return s.Origin == OriginAPI && s.Event.Kind == EventCreated }

@@ -70,7 +70,7 @@ func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 	if err != nil {
 		return err
 	}
-	next.table = t
+	next.table, next.mode = t, u.mode
 	u.Release()
 	*u = next
 	return nil
@@ -92,18 +92,18 @@ func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved boo
 	}
 }
 
-// renew ends the use's session, whose home will not come back, and makes u a use of a new one.
+// renew ends the use's session, whose home will not come back, and makes u a use of a new one, if its mode allows it.
 func (t *Table) renew(ctx context.Context, u *Use) error {
-	old := *u.s
+	old, mode := *u.s, u.mode
+	u.Abandon() // or it would be in flight, and its session Ending
 	switch _, err := t.End(ctx, old, true); {
 	case err == nil:
 		t.lost()
 	case !errors.Is(err, ErrMoved) && !errors.Is(err, ErrNotFound):
 		return err
 	}
-	u.Release()
-	next := Use{table: t}
-	if err := t.load(ctx, old.Key, &next); err != nil {
+	next := Use{table: t, mode: mode}
+	if err := t.load(ctx, old.ID, &next); err != nil {
 		return err
 	}
 	*u = next

@@ -3,7 +3,6 @@ package sessions
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -68,7 +67,7 @@ type Observer func(tier Tier, created bool, err error)
 type Table struct {
 	rules   Rules
 	cache   *Cache
-	store   Pins
+	store   TableStore
 	pool    Pool
 	queue   *Queue
 	flights *singleflight.Group
@@ -76,11 +75,17 @@ type Table struct {
 	lost    func()
 }
 
+// TableStore is what a table needs of a Store.
+type TableStore interface {
+	Pins
+	Life
+}
+
 // TableConfig is what a table is made of. Queue may be nil where Rules.Wait is 0; Observe may be nil.
 type TableConfig struct {
 	Rules   Rules
 	Cache   *Cache
-	Store   Pins
+	Store   TableStore
 	Pool    Pool
 	Queue   *Queue // of this function, kept across reloads
 	Observe Observer
@@ -111,12 +116,22 @@ func (t *Table) Rules() Rules { return t.rules }
 // is lost is moved or ended first, as the rules say. It waits at most Rules.Wait for a free slot.
 //
 // Errors: ErrFull, ErrNoInstance, ErrIDReuse, ErrHomeUnavailable, ErrUnavailable, and ctx's own.
-func (t *Table) Use(ctx context.Context, id string) (Use, error) {
-	key := Key{t.rules.Function, t.rules.Qualifier, id}
-	u := Use{table: t}
-	if t.cache.hit(key, time.Now(), &u) {
+func (t *Table) Use(ctx context.Context, id string) (Use, error) { return t.use(ctx, id, GetOrCreate) }
+
+// UseExisting is Use for an ID that must have an Active session: it makes none, and one that ends because its home is
+// lost for good is not replaced.
+//
+// Errors: ErrNotFound, ErrHomeUnavailable, ErrUnavailable, and ctx's own; of a session that has to move, ErrFull and
+// ErrNoInstance.
+func (t *Table) UseExisting(ctx context.Context, id string) (Use, error) {
+	return t.use(ctx, id, Existing)
+}
+
+func (t *Table) use(ctx context.Context, id string, mode Mode) (Use, error) {
+	u := Use{table: t, mode: mode}
+	if t.cache.hit(t.key(id), time.Now(), &u) {
 		t.observe(TierCache, false, nil)
-	} else if err := t.load(ctx, key, &u); err != nil {
+	} else if err := t.load(ctx, id, &u); err != nil {
 		return Use{}, err
 	}
 	state, since := t.pool.State(u.s.Home)
@@ -124,117 +139,37 @@ func (t *Table) Use(ctx context.Context, id string) (Use, error) {
 		return u, nil
 	}
 	if err := t.settle(ctx, &u, state, since); err != nil {
-		u.abandon()
+		u.Abandon()
 		return Use{}, err
 	}
 	return u, nil
 }
 
-// load asks the store for the session of key, and makes it if need be.
-func (t *Table) load(ctx context.Context, key Key, u *Use) error {
-	err := t.pin(ctx, key, u)
-	if t.rules.Wait > 0 && (errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance)) {
-		err = t.wait(ctx, key, u)
-	}
-	if errors.Is(err, ErrUnavailable) && t.cache.stale(key, time.Now(), u) {
+func (t *Table) key(id string) Key { return Key{t.rules.Function, t.rules.Qualifier, id} }
+
+// load asks the store for the session of id, and makes it if need be and if the use's mode allows it.
+func (t *Table) load(ctx context.Context, id string, u *Use) error {
+	r := t.request(id, u.mode)
+	err := t.attempt(ctx, id, func(ctx context.Context, first bool) error { return t.pin(ctx, r, first, u) })
+	if errors.Is(err, ErrUnavailable) && t.cache.stale(r.Key, time.Now(), u) {
 		t.observe(TierStale, false, nil)
 		return nil
 	}
 	return err
 }
 
-// pin is one flight of Store.Pin for key. Whoever arrives meanwhile shares it.
-func (t *Table) pin(ctx context.Context, key Key, u *Use) error {
-	flight := func(ctx context.Context) (*entry, error) {
-		e, created, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
-			if t.queue.Waiting() > 0 {
-				// Others wait for a slot: a newcomer may find its session but not overtake them with a new one.
-				return t.pinOn(ctx, key, nil)
-			}
-			return t.pinNew(ctx, key)
-		})
-		t.observe(TierStore, created, err)
-		return e, err
+// attempt tries, and where there is no room waits for it. A try says whether it is that of the first in the queue.
+func (t *Table) attempt(ctx context.Context, id string, try func(ctx context.Context, first bool) error) error {
+	err := try(ctx, false)
+	if t.rules.Wait > 0 && (errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance)) {
+		err = t.wait(ctx, id, try)
 	}
-	return t.fly(ctx, "pin", key, u, flight)
+	return err
 }
 
-// pinNew offers the store the pool's candidates: of a large pool a sample first.
-func (t *Table) pinNew(ctx context.Context, key Key) (Session, bool, error) {
-	candidates := t.pool.Candidates(0)
-	if len(candidates) > fullPool {
-		s, created, err := t.pinOn(ctx, key, candidates[:candidateSample])
-		if !errors.Is(err, ErrFull) {
-			return s, created, err
-		}
+// request is the Pin of a request that names an ID.
+func (t *Table) request(id string, mode Mode) PinRequest {
+	return PinRequest{
+		Key: t.key(id), Mode: mode, Settings: t.rules.settings(), Affinity: t.rules.Affinity, Origin: OriginRequest,
 	}
-	s, created, err := t.pinOn(ctx, key, candidates)
-	if errors.Is(err, ErrFull) && len(candidates) == 0 {
-		err = ErrNoInstance
-	}
-	return s, created, err
-}
-
-func (t *Table) pinOn(ctx context.Context, key Key, candidates []Home) (Session, bool, error) {
-	return t.store.Pin(ctx, PinRequest{
-		Key: key, Mode: GetOrCreate, Settings: t.rules.settings(), Affinity: t.rules.Affinity,
-		Origin: OriginRequest, Placement: t.placement(candidates),
-	})
-}
-
-func (t *Table) placement(candidates []Home) Placement {
-	return Placement{Candidates: candidates, PerInstance: t.rules.PerInstance, Isolation: t.rules.Isolation}
-}
-
-// fetch asks the store and remembers what it answers.
-func (t *Table) fetch(ctx context.Context, key Key, ask func(context.Context) (Session, bool, error)) (*entry, bool, error) {
-	owner := false
-	for n := 0; ; n++ {
-		a := answer{gen: t.cache.generation(key), asked: time.Now()}
-		s, made, err := ask(ctx)
-		if err != nil {
-			return nil, false, err
-		}
-		owner = owner || made
-		a.s, a.owner = s, owner
-		if e := t.cache.fill(a); e != nil {
-			return e, owner, nil
-		}
-		if n == maxRefills {
-			return detached(a), owner, nil
-		}
-	}
-}
-
-// fly joins or starts the flight of this kind for key and takes hold of the entry that it brings.
-func (t *Table) fly(ctx context.Context, kind string, key Key, u *Use, flight func(context.Context) (*entry, error)) error {
-	done := t.flights.DoChan(kind+"\x00"+key.ID, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
-		defer cancel()
-		e, err := flight(ctx)
-		if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: no answer within %v", ErrUnavailable, loadTimeout)
-		}
-		return e, err
-	})
-	select {
-	case r := <-done:
-		if r.Err != nil {
-			return r.Err
-		}
-		t.cache.take(r.Val.(*entry), key, u)
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// End ends the session if it still is the one given, and forgets it here. See Pins.End.
-func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) {
-	ended, err := t.store.End(ctx, s, keep)
-	t.cache.drop(s.Key) // also when it failed: what is cached is in doubt
-	if err == nil {
-		t.queue.Wake()
-	}
-	return ended, err
 }

@@ -89,29 +89,45 @@ func (sh *shard) collect(now time.Time, all bool) (due []pendingTouch, next time
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	next = MaxTouchInterval
-	for k, e := range sh.tracked {
+	ready := func(e *entry) bool {
 		if !all && now.Before(e.flushAt) {
 			next = min(next, e.flushAt.Sub(now))
-			continue
+			return false
 		}
-		if e.refs > 0 { // in use this very moment
-			e.lastUsed, e.dirty = now, true
-			e.prolong(now)
-		}
-		news := e.delivered && !e.told
-		if !e.dirty && !news {
+		return true
+	}
+	take := func(e *entry) {
+		due = append(due, pendingTouch{entry: e, shard: sh, touch: e.touch(now)})
+		next = min(next, e.every())
+	}
+	for k, e := range sh.tracked {
+		switch {
+		case !ready(e):
+		case e.refs > 0 || e.dirty || e.delivered && !e.told:
+			take(e)
+		default:
 			delete(sh.tracked, k)
 			e.tracked = false
-			continue
 		}
-		every := e.s.TouchInterval()
-		e.flushAt, e.dirty, e.told = now.Add(every), false, e.delivered
-		next = min(next, every)
-		due = append(due, pendingTouch{entry: e, shard: sh, touch: Touch{
-			Key: k, Epoch: e.s.Epoch, Age: max(0, now.Sub(e.lastUsed)), Delivered: e.delivered,
-		}})
+	}
+	for e := range sh.lingering { // all are in use
+		if ready(e) {
+			take(e)
+		}
 	}
 	return due, next
+}
+
+// touch takes e's touch. Call with mu held.
+func (e *entry) touch(now time.Time) Touch {
+	if e.refs > 0 { // in use this very moment
+		e.lastUsed = now
+		e.prolong(now)
+	}
+	e.flushAt, e.dirty, e.told = now.Add(e.every()), false, e.delivered
+	return Touch{
+		Key: e.s.Key, Epoch: e.s.Epoch, Age: max(0, now.Sub(e.lastUsed)), Delivered: e.delivered, InFlight: e.refs > 0,
+	}
 }
 
 // write hands touches to the store; when it does not take them they are due again.
@@ -122,17 +138,34 @@ func write(ctx context.Context, store Life, due []pendingTouch) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, touchTimeout)
 	defer cancel()
-	_, err := store.Touch(ctx, touches)
+	stale, err := store.Touch(ctx, touches)
+	for _, i := range stale {
+		due[i].stale()
+	}
 	if err == nil {
 		return nil
 	}
 	for _, p := range due {
-		p.shard.mu.Lock()
-		if p.entry.s.Epoch == p.touch.Epoch {
-			p.entry.dirty = true
-			p.entry.told = p.entry.told && !p.touch.Delivered
-		}
-		p.shard.mu.Unlock()
+		p.again()
 	}
 	return err
+}
+
+// stale forgets the session that the touch was of. That of an ended session which has uses comes back stale each time.
+func (p pendingTouch) stale() {
+	p.shard.mu.Lock()
+	defer p.shard.mu.Unlock()
+	if !p.entry.over {
+		p.shard.conclude(p.touch.Key, p.touch.Epoch)
+	}
+}
+
+// again makes the touch due once more.
+func (p pendingTouch) again() {
+	p.shard.mu.Lock()
+	defer p.shard.mu.Unlock()
+	if p.entry.s.Epoch == p.touch.Epoch {
+		p.entry.dirty = true
+		p.entry.told = p.entry.told && !p.touch.Delivered
+	}
 }

@@ -6,6 +6,7 @@ import "time"
 // to one goroutine. The zero Use holds nothing, and releasing it does nothing.
 type Use struct {
 	table    *Table
+	mode     Mode // of the look-up
 	cache    *Cache
 	entry    *entry
 	s        *Session
@@ -32,18 +33,37 @@ func (u *Use) Delivered() {
 	sh := u.cache.shard(u.s.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if u.entry.s.Epoch == u.s.Epoch {
-		u.entry.delivered = true
-		u.cache.track(sh, u.entry, time.Now())
+	u.entry.delivered = true
+	u.cache.track(sh, u.entry, time.Now())
+}
+
+// Ended returns a channel that is closed when the use must end, its request cut, because its session is no more: ended
+// through this replica, or elsewhere, or expired, which a touch learns within a second or two; or moved away from a
+// lost home. It is nil for a function without isolation, whose requests finish. After Rehome u is another session's
+// use: ask again, and forget the channel from before, which that very move may close.
+func (u *Use) Ended() <-chan struct{} {
+	if u.entry == nil || !u.table.rules.Isolation {
+		return nil
 	}
+	sh := u.cache.shard(u.s.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := u.entry
+	if e.ended == nil {
+		e.ended = make(chan struct{})
+		if e.over {
+			close(e.ended)
+		}
+	}
+	return e.ended
 }
 
 // Release ends the use. An event that was not delivered is another exchange's to announce.
 func (u *Use) Release() { u.end(true) }
 
-// abandon ends the use of a session that no request reached: a client that knocks again and again at a home that does
-// not come back must not keep its session alive by it.
-func (u *Use) abandon() { u.end(false) }
+// Abandon ends the use of a session that no request reached, and does not count as a use: a client that knocks again
+// and again at a home that does not come back must not keep its session alive by it.
+func (u *Use) Abandon() { u.end(false) }
 
 func (u *Use) end(used bool) {
 	if u.entry == nil {
@@ -52,14 +72,9 @@ func (u *Use) end(used bool) {
 	sh := u.cache.shard(u.s.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	u.entry.refs--
-	if u.entry.s.Epoch == u.s.Epoch {
-		if u.announce {
-			u.entry.announcing = false
-		}
-		if used {
-			u.cache.used(sh, u.entry, time.Now())
-		}
+	if u.announce {
+		u.entry.announcing = false
 	}
+	u.cache.release(sh, u.entry, time.Now(), used)
 	*u = Use{}
 }

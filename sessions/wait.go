@@ -10,10 +10,10 @@ import (
 
 // wait queues for a free slot, first come first served: only the head of the queue asks the store, when the pool
 // changes, when a session ends here, and otherwise with jitter, so that replicas do not ask in step.
-func (t *Table) wait(ctx context.Context, key Key, u *Use) error {
+func (t *Table) wait(ctx context.Context, id string, try func(ctx context.Context, first bool) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.rules.Wait, ErrFull)
 	defer cancel()
-	ticket, ok := t.queue.join(key.ID)
+	ticket, ok := t.queue.join(id)
 	if !ok {
 		return fmt.Errorf("%w, and %d wait already", ErrFull, maxWaiting)
 	}
@@ -23,9 +23,9 @@ func (t *Table) wait(ctx context.Context, key Key, u *Use) error {
 		case err != nil:
 			return t.noRoom(err)
 		case first:
-			return t.noRoom(t.head(ctx, key, u))
+			return t.noRoom(t.head(ctx, try))
 		}
-		if err := t.pin(ctx, key, u); !errors.Is(err, ErrFull) {
+		if err := try(ctx, false); !errors.Is(err, ErrFull) {
 			return err
 		}
 	}
@@ -40,16 +40,10 @@ func (t *Table) noRoom(err error) error {
 }
 
 // head asks the store for a slot until there is one, or ctx is done.
-func (t *Table) head(ctx context.Context, key Key, u *Use) error {
+func (t *Table) head(ctx context.Context, try func(ctx context.Context, first bool) error) error {
 	for {
 		changed, freed := t.pool.Changed(), t.queue.freed()
-		err := t.fly(ctx, "wait", key, u, func(ctx context.Context) (*entry, error) {
-			e, created, err := t.fetch(ctx, key, func(ctx context.Context) (Session, bool, error) {
-				return t.pinNew(ctx, key)
-			})
-			t.observe(TierStore, created, err)
-			return e, err
-		})
+		err := try(ctx, true)
 		if !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoInstance) {
 			return err
 		}
