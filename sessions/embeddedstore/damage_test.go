@@ -131,15 +131,18 @@ func TestMissingLog(t *testing.T) {
 	}
 }
 
+// TestUnknownVersion: neither a later program's files nor those of the one before, whose records had no name.
 func TestUnknownVersion(t *testing.T) {
 	log, _ := written(t, 3)
-	binary.LittleEndian.PutUint32(log[8:], 2)
-	binary.LittleEndian.PutUint32(log[12:], crc32.Checksum(log[:12], crc32.MakeTable(crc32.Castagnoli)))
-	dir := dirOf(t, map[string][]byte{logFile("", 1): log})
-	err := openError(dir)
-	require.ErrorContains(t, err, "format version 2")
-	require.ErrorContains(t, err, logFile(dir, 1))
-	require.NotErrorIs(t, err, sessions.ErrCorrupt)
+	for _, version := range []uint32{1, 3} {
+		binary.LittleEndian.PutUint32(log[8:], version)
+		binary.LittleEndian.PutUint32(log[12:], crc32.Checksum(log[:12], crc32.MakeTable(crc32.Castagnoli)))
+		dir := dirOf(t, map[string][]byte{logFile("", 1): log})
+		err := openError(dir)
+		require.ErrorContains(t, err, fmt.Sprintf("format version %d", version))
+		require.ErrorContains(t, err, logFile(dir, 1))
+		require.NotErrorIs(t, err, sessions.ErrCorrupt)
+	}
 }
 
 func TestForeignFile(t *testing.T) {

@@ -20,6 +20,11 @@ func writes(s *embeddedstore.Store, old sessions.Session) map[string]func(contex
 		"Sweep":  func(ctx context.Context) error { _, err := s.Sweep(ctx, fn); return err },
 		"Ping":   s.Ping,
 		"Secret": func(ctx context.Context) error { _, err := s.Secret(ctx, "new"); return err },
+		"Once":   func(ctx context.Context) error { _, err := s.Once(ctx, "new", time.Minute); return err },
+		"Update": func(ctx context.Context) error {
+			_, err := s.Update(ctx, sessions.UpdateRequest{Key: old.Key})
+			return err
+		},
 		"Rehome": func(ctx context.Context) error {
 			_, err := s.Rehome(ctx, sessions.RehomeRequest{Session: old, Certain: true, Placement: request("").Placement})
 			return err

@@ -26,16 +26,22 @@ type Store struct {
 
 	secretMu sync.Mutex // guards secrets
 	secrets  map[string]secret
+
+	onces onces
 }
 
 var _ sessions.Store = (*Store)(nil)
 
+func newStore() *Store {
+	return &Store{clock: newClock(), functions: map[string]*function{}, secrets: map[string]secret{}, onces: newOnces()}
+}
+
 // Open opens the store in the directory of c, and makes it (mode 0700) if there is none; with an empty path the
 // sessions live in memory. It returns an error that names the directory when another process has it open,
 // sessions.ErrCorrupt, with file and offset, when what is stored fails its checksum, and an error of its own for a
-// format that a later program wrote. An incomplete last write, which nobody was told had happened, is cut off.
+// format that another version of this program wrote. An incomplete last write, which nobody was told had happened, is cut off.
 func Open(c Config) (*Store, error) {
-	s := &Store{clock: newClock(), functions: map[string]*function{}, secrets: map[string]secret{}}
+	s := newStore()
 	if c.Path == "" {
 		return s, nil
 	}

@@ -23,6 +23,7 @@ const (
 	kindUsed
 	kindHigh
 	kindSecret
+	kindOnce
 	kindEnd
 )
 
@@ -39,6 +40,10 @@ type (
 	high    uint64                  // function.high
 	secret  struct {                // of the store, not of a function
 		value []byte
+		seq   seq
+	}
+	once struct { // of the store; its owner is the name
+		until micros // when the name is forgotten
 		seq   seq
 	}
 	end uint64 // of a snapshot: how many entries came before
@@ -59,6 +64,7 @@ func (known) kind() byte   { return kindKnown }
 func (used) kind() byte    { return kindUsed }
 func (high) kind() byte    { return kindHigh }
 func (secret) kind() byte  { return kindSecret }
+func (once) kind() byte    { return kindOnce }
 func (end) kind() byte     { return kindEnd }
 
 func (v put) encode(e *encoder)  { e.record(v.record) }
@@ -67,6 +73,7 @@ func (v used) encode(e *encoder) { e.home(v.Home) }
 func (v high) encode(e *encoder) { e.uint(uint64(v)) }
 func (v end) encode(e *encoder)  { e.uint(uint64(v)) }
 
+func (v once) encode(e *encoder)   { e.micros(v.until) }
 func (v secret) encode(e *encoder) { e.string(string(v.value)) }
 
 func (v removed) encode(e *encoder) {
@@ -118,8 +125,9 @@ func (e *encoder) record(r *record) {
 	e.bool(r.settings.DisableIDReuse)
 	e.string(string(r.affinity))
 	*e = append(*e, byte(r.origin), byte(r.event.Kind))
-	e.string(r.event.Reason)
-	e.string(r.event.From)
+	for _, s := range []string{r.event.Reason, r.event.From, r.label, r.call} {
+		e.string(s)
+	}
 	for _, m := range []micros{r.created, r.modified, r.ended, r.lastUsed} {
 		e.micros(m)
 	}
@@ -133,6 +141,7 @@ func (d *decoder) record() *record {
 	r.affinity = sessions.Affinity(d.shared())
 	r.origin, r.event.Kind = sessions.Origin(d.byte()), sessions.EventKind(d.byte())
 	r.event.Reason, r.event.From = d.shared(), d.shared()
+	r.label, r.call = d.string(), d.string()
 	for _, m := range []*micros{&r.created, &r.modified, &r.ended, &r.lastUsed} {
 		*m = d.micros()
 	}

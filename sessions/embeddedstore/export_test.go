@@ -47,12 +47,12 @@ func (s *Store) SetMinLog(bytes int64) {
 
 // ReadLog reads b as the last log of a new store.
 func ReadLog(b []byte) (whole int, err error) {
-	return readLog(b, true, &Store{clock: newClock(), functions: map[string]*function{}, secrets: map[string]secret{}})
+	return readLog(b, true, newStore())
 }
 
 // ReadSnapshot reads b as the snapshot of a new store.
 func ReadSnapshot(b []byte) error {
-	return readSnapshot(b, &Store{clock: newClock(), functions: map[string]*function{}, secrets: map[string]secret{}})
+	return readSnapshot(b, newStore())
 }
 
 // Seal gives entries the head of a frame, and a file its header.

@@ -16,7 +16,7 @@ const (
 	frameHead  = 12
 	headerSize = 16
 	// formatVersion is of the entries and of all around them.
-	formatVersion = 1
+	formatVersion = 2
 	logMagic      = "LIMPETWL"
 	snapMagic     = "LIMPETSN"
 	frameMagic    = "\xf5LP\xf7" // no UTF-8, so that no text that a client sends can look like a frame

@@ -24,9 +24,10 @@ type function struct {
 	mu        sync.Mutex // guards all below, and the order of this function's entries in the log
 	active    map[name]*record
 	ended     map[name][]*record // oldest first
-	listing   map[sessions.State]*btree.BTreeG[*record]
-	deadlines *btree.BTreeG[*record] // of the Active
-	leaving   *btree.BTreeG[*record] // the Ended, by when they are forgotten
+	listing   map[sessions.State]*tree
+	residents map[sessions.State]*tree // by place
+	deadlines *tree                    // of the Active
+	leaving   *tree                    // the Ended, by when they are forgotten
 	loads     map[sessions.Home]*load
 	places    map[place]*instance
 	high      uint64 // no epoch and no incarnation is above it, nor was before a restart
@@ -34,15 +35,24 @@ type function struct {
 	scratch   encoder
 }
 
+// tree is an index of records.
+type tree = btree.BTreeG[*record]
+
+func newTree(less func(a, b *record) bool) *tree {
+	return btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
+}
+
+// newIndex returns an index of the Active and one of the Ended.
+func newIndex(less func(a, b *record) bool) map[sessions.State]*tree {
+	return map[sessions.State]*tree{sessions.Active: newTree(less), sessions.Ended: newTree(less)}
+}
+
 func newFunction(called string, c clock, log *wal) *function {
-	tree := func(less func(a, b *record) bool) *btree.BTreeG[*record] {
-		return btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
-	}
 	return &function{
 		name: called, clock: c, log: log,
 		active: map[name]*record{}, ended: map[name][]*record{},
-		listing:   map[sessions.State]*btree.BTreeG[*record]{sessions.Active: tree(byCreation), sessions.Ended: tree(byCreation)},
-		deadlines: tree(byDeadline), leaving: tree(byForgetting),
+		listing: newIndex(byCreation), residents: newIndex(byPlace),
+		deadlines: newTree(byDeadline), leaving: newTree(byForgetting),
 		loads: map[sessions.Home]*load{}, places: map[place]*instance{},
 	}
 }
@@ -70,6 +80,7 @@ func (f *function) link(r *record) {
 	r.reckon()
 	f.active[r.name] = r
 	f.listing[sessions.Active].Set(r)
+	f.residents[sessions.Active].Set(r)
 	f.deadlines.Set(r)
 	f.take(r.home)
 }
@@ -78,6 +89,7 @@ func (f *function) link(r *record) {
 func (f *function) unlink(r *record) {
 	delete(f.active, r.name)
 	f.listing[sessions.Active].Delete(r)
+	f.residents[sessions.Active].Delete(r)
 	f.deadlines.Delete(r)
 	f.give(r.home)
 }
@@ -86,6 +98,7 @@ func (f *function) unlink(r *record) {
 func (f *function) linkEnded(r *record) {
 	f.ended[r.name] = append(f.ended[r.name], r)
 	f.listing[sessions.Ended].Set(r)
+	f.residents[sessions.Ended].Set(r)
 	f.leaving.Set(r)
 }
 
@@ -96,6 +109,7 @@ func (f *function) forget(r *record) {
 		delete(f.ended, r.name)
 	}
 	f.listing[sessions.Ended].Delete(r)
+	f.residents[sessions.Ended].Delete(r)
 	f.leaving.Delete(r)
 }
 
@@ -141,21 +155,28 @@ func (f *function) expire(now micros, limit int) (n int) {
 		if !ok || !r.expired(now) {
 			return n
 		}
-		f.finish(r, r.deadline, true)
+		f.finish(r, r.deadline)
 	}
 	return n
 }
 
-// finish ends an Active session.
-func (f *function) finish(r *record, at micros, keep bool) {
+// finish ends an Active session, and keeps its record.
+func (f *function) finish(r *record, at micros) {
 	f.unlink(r)
 	r.ended = at
-	if !keep {
-		r.seq = f.write(removed{r.name, r.epoch})
-		return
-	}
 	r.seq = f.write(kept{r})
 	f.linkEnded(r)
+}
+
+// remove ends an Active session without a trace, but for one in memory while requests of it run.
+func (f *function) remove(r *record, now micros) {
+	f.unlink(r)
+	r.ended = now
+	r.seq = f.write(removed{r.name, r.epoch})
+	if r.lease > now {
+		r.deleted = true
+		f.linkEnded(r)
+	}
 }
 
 // live returns the Active record, or nil; one whose deadline has passed ends here.
@@ -164,6 +185,6 @@ func (f *function) live(n name, now micros) *record {
 	if r == nil || !r.expired(now) {
 		return r
 	}
-	f.finish(r, r.deadline, true)
+	f.finish(r, r.deadline)
 	return nil
 }

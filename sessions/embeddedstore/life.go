@@ -2,6 +2,7 @@ package embeddedstore
 
 import (
 	"context"
+	"math"
 
 	"github.com/limpet-proxy/limpet/sessions"
 )
@@ -18,19 +19,29 @@ func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) ([]int, err
 	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
-	for _, t := range touches {
-		s.function(t.Function).touch(t)
+	var stale []int
+	for i, t := range touches {
+		if !s.function(t.Function).touch(t) {
+			stale = append(stale, i)
+		}
 	}
-	return nil, s.log.push()
+	return stale, s.log.push()
 }
 
-func (f *function) touch(t sessions.Touch) {
+// touch says whether the session is Active with the touch's epoch.
+func (f *function) touch(t sessions.Touch) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.clock.now()
-	r := f.active[name{t.Qualifier, t.ID}]
-	if r == nil || r.epoch != t.Epoch || r.expired(now) {
-		return
+	r := f.live(name{t.Qualifier, t.ID}, now)
+	if r == nil || r.epoch != t.Epoch {
+		if t.InFlight {
+			f.renew(t, now)
+		}
+		return false
+	}
+	if t.InFlight {
+		r.lease = now + span(sessions.InFlightLease)
 	}
 	moved := f.postpone(r, now-span(max(t.Age, 0)))
 	told := t.Delivered && r.event.Kind != sessions.NoEvent
@@ -40,6 +51,7 @@ func (f *function) touch(t sessions.Touch) {
 	if moved || told {
 		f.write(touched{r})
 	}
+	return true
 }
 
 // postpone moves the deadline of a session that was in use, and says whether it moved.
@@ -47,12 +59,17 @@ func (f *function) postpone(r *record, lastUsed micros) bool {
 	if lastUsed <= r.lastUsed {
 		return false
 	}
-	f.deadlines.Delete(r)
 	before := r.deadline
-	r.lastUsed = lastUsed
+	f.reckon(r, func() { r.lastUsed = lastUsed })
+	return r.deadline != before
+}
+
+// reckon changes what an Active record's deadline depends on.
+func (f *function) reckon(r *record, change func()) {
+	f.deadlines.Delete(r)
+	change()
 	r.reckon()
 	f.deadlines.Set(r)
-	return r.deadline != before
 }
 
 // Sweep implements sessions.Life.
@@ -67,6 +84,7 @@ func (s *Store) Sweep(ctx context.Context, function string) (int, error) {
 		n, more = f.sweep()
 		ended += n
 	}
+	s.onces.forget(s.clock.now(), math.MaxInt)
 	return ended, s.log.push()
 }
 
@@ -75,14 +93,20 @@ func (f *function) sweep() (ended int, more bool) {
 	defer f.mu.Unlock()
 	now := f.clock.now()
 	ended = f.expire(now, sweepStep)
-	forgotten := 0
-	for ; forgotten < sweepStep; forgotten++ {
-		r, ok := f.leaving.Min()
-		if !ok || r.forgetAt() > now {
-			break
-		}
-		f.forget(r) // no entry: after a restart it is as old as now
-	}
+	forgotten := f.leave(now, sweepStep)
 	f.forgetInstances(now)
 	return ended, ended == sweepStep || forgotten == sweepStep
+}
+
+// leave forgets up to limit ended records whose time is over, without an entry: after a restart they are as old as
+// now.
+func (f *function) leave(now micros, limit int) (n int) {
+	for ; n < limit; n++ {
+		r, ok := f.leaving.Min()
+		if !ok || !r.forgotten(now) {
+			break
+		}
+		f.forget(r)
+	}
+	return n
 }

@@ -46,24 +46,23 @@ func (f *function) list(q sessions.Query) (page sessions.Page, need seq) {
 	defer f.mu.Unlock()
 	now := f.clock.now()
 	f.expire(now, expireStep)
-	tree := f.listing[q.State]
-	if tree == nil {
+	f.leave(now, expireStep)
+	l, ok := f.listingOf(q)
+	if !ok {
 		return page, 0
 	}
 	limit := max(q.Limit, 1)
-	page.Sessions = make([]sessions.Session, 0, min(limit, tree.Len(), pageStep))
-	after, found := parseCursor(q.After)
-	after.qualifier = q.Qualifier
+	page.Sessions = make([]sessions.Session, 0, min(limit, l.index.Len(), pageStep))
 	var last *record
-	tree.Ascend(after, func(r *record) bool {
-		if r.qualifier != q.Qualifier {
+	l.index.Ascend(l.after, func(r *record) bool {
+		if !l.has(r) {
 			return false
 		}
-		if found && !byCreation(after, r) {
-			return true // the cursor's own record
+		if l.found && !l.less(l.after, r) || r.ended != 0 && r.forgotten(now) {
+			return true // the cursor's own record, or one that is as good as gone
 		}
 		if len(page.Sessions) == limit {
-			page.Cursor = cursorAt(last)
+			page.Cursor = cursorAt(l.kind, last)
 			return false
 		}
 		page.Sessions = append(page.Sessions, r.view(f.name, now))
@@ -73,25 +72,54 @@ func (f *function) list(q sessions.Query) (page sessions.Page, need seq) {
 	return page, max(need, f.lastEnd)
 }
 
+// listing is a stretch of an index, from after on.
+type listing struct {
+	kind  byte
+	index *tree
+	less  func(a, b *record) bool
+	has   func(*record) bool
+	after *record
+	found bool // after is a record of the page before
+}
+
+// listingOf returns what a query selects, if it selects anything.
+func (f *function) listingOf(q sessions.Query) (l listing, ok bool) {
+	if q.Instance != "" {
+		at := place{q.Version, q.Instance}
+		l = listing{kind: cursorOfPlace, index: f.residents[q.State], less: byPlace}
+		l.has = func(r *record) bool { return placeOf(r.home) == at }
+	} else {
+		l = listing{kind: cursorOfQualifier, index: f.listing[q.State], less: byCreation}
+		l.has = func(r *record) bool { return r.qualifier == q.Qualifier }
+	}
+	l.after, l.found = parseCursor(l.kind, q.After)
+	l.after.qualifier = q.Qualifier
+	l.after.home = sessions.Home{Version: q.Version, ID: q.Instance}
+	return l, l.index != nil
+}
+
 // pageStep is how many sessions a page makes room for before it knows how many there are.
 const pageStep = 1024
 
-// cursorFormat is the first byte of a cursor.
-const cursorFormat = 1
+// The first byte of a cursor tells its format, and which kind of listing it is of.
+const (
+	cursorOfQualifier = iota + 1
+	cursorOfPlace
+)
 
 // cursorAt names a place in a listing, whether or not its record stays.
-func cursorAt(r *record) string {
-	e := encoder{cursorFormat}
+func cursorAt(kind byte, r *record) string {
+	e := encoder{kind}
 	e.int(int64(r.created))
 	e.uint(r.born)
 	e.string(r.id)
 	return base64.RawURLEncoding.EncodeToString(e)
 }
 
-// parseCursor returns the start of the listing for anything that cursorAt did not make.
-func parseCursor(s string) (at *record, ok bool) {
+// parseCursor returns the start of the listing for anything that cursorAt did not make for this kind.
+func parseCursor(kind byte, s string) (at *record, ok bool) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) == 0 || b[0] != cursorFormat {
+	if err != nil || len(b) == 0 || b[0] != kind {
 		return &record{}, false
 	}
 	d := decoder{b: b[1:]}

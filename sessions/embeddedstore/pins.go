@@ -41,7 +41,13 @@ func (f *function) pin(r sessions.PinRequest) result {
 	now := f.clock.now()
 	f.expire(now, expireStep)
 	n := name{r.Qualifier, r.ID}
-	if old := f.live(n, now); old != nil {
+	old := f.live(n, now)
+	if r.Mode == sessions.Create && r.Fingerprint != "" {
+		if made := f.called(n, now); made != nil {
+			return f.calledAgain(made, r.Fingerprint, now)
+		}
+	}
+	if old != nil {
 		if r.Mode == sessions.Create {
 			return result{need: old.seq, err: sessions.ErrExists}
 		}
@@ -50,7 +56,7 @@ func (f *function) pin(r sessions.PinRequest) result {
 	if r.Mode == sessions.Existing {
 		return result{need: f.lastEnd, err: sessions.ErrNotFound}
 	}
-	if all := f.ended[n]; len(all) > 0 && all[len(all)-1].blocks(now) {
+	if last := f.lastKept(n, now); last != nil && last.blocks(now) {
 		return result{need: f.lastEnd, err: sessions.ErrIDReuse}
 	}
 	if err := f.log.failed(); err != nil {
@@ -68,7 +74,7 @@ func (f *function) create(r sessions.PinRequest, home sessions.Home, now micros)
 	epoch := f.next(now)
 	fresh := &record{
 		name: name{r.Qualifier, r.ID}, home: home, epoch: epoch, born: epoch,
-		settings: r.Settings, affinity: r.Affinity, origin: r.Origin,
+		settings: r.Settings, affinity: r.Affinity, origin: r.Origin, label: r.Name, call: r.Fingerprint,
 		event:   sessions.Event{Kind: sessions.EventCreated},
 		created: now, modified: now, lastUsed: now,
 	}
@@ -118,6 +124,7 @@ func (f *function) rehome(r sessions.RehomeRequest) result {
 	rec.event = sessions.Event{Kind: sessions.EventRehomed, Reason: r.Reason, From: rec.home.ID}
 	rec.home, rec.modified = home, now
 	rec.epoch++
+	rec.lease = 0 // which was of requests at the home that is lost
 	f.high = max(f.high, rec.epoch)
 	f.settle(rec, r.Isolation)
 	return result{s: rec.view(f.name, now), need: rec.seq}
@@ -145,7 +152,11 @@ func (f *function) end(old sessions.Session, keep bool) result {
 	if rec.epoch != old.Epoch {
 		return result{s: rec.view(f.name, now), need: rec.seq, err: sessions.ErrMoved}
 	}
-	f.finish(rec, now, keep)
+	if keep {
+		f.finish(rec, now)
+	} else {
+		f.remove(rec, now)
+	}
 	f.lastEnd = rec.seq
 	return result{s: rec.view(f.name, now), need: rec.seq}
 }
@@ -153,7 +164,7 @@ func (f *function) end(old sessions.Session, keep bool) result {
 // endedBefore answers an End that comes again. A session that ended at its deadline was not ended by an End.
 func (f *function) endedBefore(n name, epoch uint64, now micros) result {
 	for _, r := range f.ended[n] {
-		if r.epoch == epoch && r.ended < r.deadline {
+		if r.epoch == epoch && r.ended < r.deadline && !r.deleted && !r.forgotten(now) {
 			return result{s: r.view(f.name, now), need: r.seq}
 		}
 	}

@@ -18,13 +18,20 @@ type record struct {
 	settings sessions.Settings
 	affinity sessions.Affinity
 	origin   sessions.Origin
+	label    string // Session.Name
+	call     string // the fingerprint of the call that made it
 	event    sessions.Event
 	created  micros
 	modified micros
 	ended    micros // 0 while Active
 	lastUsed micros
 	deadline micros
-	seq      seq // of the entry that made the record what it is, touches aside
+	// lease is until when touches say that requests of this epoch run. The log does not know it: what ran through
+	// this process has ended with it.
+	lease micros
+	// deleted says that the record is here only for its requests: nothing but listings knows it, and no file.
+	deleted bool
+	seq     seq // of the entry that made the record what it is, touches aside
 }
 
 // reckon computes the deadline anew.
@@ -38,8 +45,16 @@ func (r *record) reckon() {
 
 func (r *record) expired(now micros) bool { return r.deadline <= now }
 
-// forgetAt is when an ended record's retention is over.
-func (r *record) forgetAt() micros { return r.ended + span(r.settings.Retention()) }
+// forgetAt is when an ended record is forgotten: not while requests run, and one that is deleted with the last of them.
+func (r *record) forgetAt() micros {
+	if r.deleted {
+		return r.lease
+	}
+	return max(r.lease, r.ended+span(r.settings.Retention()))
+}
+
+// forgotten says whether an ended record is to be treated as not there, whether or not a sweep has removed it.
+func (r *record) forgotten(now micros) bool { return r.forgetAt() <= now }
 
 // blocks says whether an ended record forbids that its ID is used again.
 func (r *record) blocks(now micros) bool {
@@ -50,11 +65,16 @@ func (r *record) blocks(now micros) bool {
 func (r *record) view(function string, now micros) sessions.Session {
 	s := sessions.Session{
 		Key:  sessions.Key{Function: function, Qualifier: r.qualifier, ID: r.id},
-		Home: r.home, Epoch: r.epoch, Settings: r.settings, Affinity: r.affinity, Origin: r.origin, Event: r.event,
+		Home: r.home, Epoch: r.epoch, Settings: r.settings, Affinity: r.affinity, Origin: r.origin,
+		Name: r.label, Event: r.event,
 		CreatedAt: r.created.time(), ModifiedAt: r.modified.time(), EndedAt: r.ended.time(),
 		Deadline: r.deadline.time(), ReadAt: now.time(),
 	}
-	if r.ended != 0 {
+	switch {
+	case r.ended == 0:
+	case r.lease > now:
+		s.State, s.Deleted = sessions.Ending, r.deleted
+	default:
 		s.State = sessions.Ended
 	}
 	return s
@@ -64,6 +84,14 @@ func (r *record) view(function string, now micros) sessions.Session {
 // a µs; born tells them apart.
 func byCreation(a, b *record) bool {
 	if c := cmp.Compare(a.qualifier, b.qualifier); c != 0 {
+		return c < 0
+	}
+	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.id, b.id), cmp.Compare(a.born, b.born)) < 0
+}
+
+// byPlace is the order of an instance's listings, one place after the other.
+func byPlace(a, b *record) bool {
+	if c := cmp.Or(cmp.Compare(a.home.Version, b.home.Version), cmp.Compare(a.home.ID, b.home.ID)); c != 0 {
 		return c < 0
 	}
 	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.id, b.id), cmp.Compare(a.born, b.born)) < 0

@@ -68,7 +68,7 @@ func (f *function) report(r sessions.Report) (all []sessions.InstanceRecord, nee
 		if in == nil {
 			in = &instance{}
 			in.home = sessions.Home{Version: r.Version, ID: ir.ID}
-			f.renew(in, now)
+			f.reincarnate(in, now)
 			f.places[p] = in
 		}
 		before := in.facts
@@ -92,7 +92,7 @@ func (f *function) observe(in *instance, r sessions.Report, ir sessions.Instance
 	switch ir.Health {
 	case sessions.HealthUp:
 		if f.replaced(in, r, ir, now) {
-			f.renew(in, now)
+			f.reincarnate(in, now)
 		}
 		in.learn(ir.Start)
 		in.lost, in.healthy = 0, now
@@ -124,8 +124,8 @@ func (f *function) replaced(in *instance, r sessions.Report, ir sessions.Instanc
 	return passed
 }
 
-// renew begins a new incarnation.
-func (f *function) renew(in *instance, now micros) {
+// reincarnate begins a new incarnation.
+func (f *function) reincarnate(in *instance, now micros) {
 	old := in.home
 	in.home.Incarnation = f.next(now)
 	in.created, in.lost, in.gone, in.healthy = now, 0, 0, 0

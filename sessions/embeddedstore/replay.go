@@ -41,6 +41,8 @@ func (p *replay) entry(kind byte, owner string, d *decoder) bool {
 		value := slices.Clone(d.bytes())
 		p.store.secrets[owner] = secret{value: value}
 		return len(value) == secretSize
+	case kindOnce:
+		return whole(d, d.micros(), func(until micros) { p.store.onces.apply(owner, until, p.store.clock.now()) })
 	case kindEnd:
 		p.ended = d.uint() == p.entries
 		return p.ended

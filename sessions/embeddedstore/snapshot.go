@@ -2,11 +2,9 @@ package embeddedstore
 
 import (
 	"bufio"
-	"fmt"
+	"errors"
 	"log/slog"
 	"os"
-
-	"github.com/tidwall/btree"
 
 	"github.com/limpet-proxy/limpet/sessions"
 )
@@ -121,6 +119,9 @@ func (o *snapshotWriter) store(s *Store, stop <-chan struct{}) error {
 		o.entry(name, v)
 	}
 	s.secretMu.Unlock()
+	if err := o.onces(s, stop); err != nil {
+		return err
+	}
 	for _, f := range s.all() {
 		o.registry(f)
 		for _, state := range []sessions.State{sessions.Active, sessions.Ended} {
@@ -146,16 +147,15 @@ func (o *snapshotWriter) registry(f *function) {
 	}
 }
 
-// listing writes all records of one index, some at a time.
-func (o *snapshotWriter) listing(f *function, tree *btree.BTreeG[*record], stop <-chan struct{}) error {
-	after := &record{}
+// inSteps calls step, which writes some entries at a time, until there is no more.
+func (o *snapshotWriter) inSteps(stop <-chan struct{}, step func() (more bool)) error {
 	for more := true; more; {
 		select {
 		case <-stop:
-			return fmt.Errorf("the store is closing")
+			return errors.New("the store is closing")
 		default:
 		}
-		after, more = o.some(f, tree, after)
+		more = step()
 		if err := o.flush(false); err != nil {
 			return err
 		}
@@ -163,20 +163,43 @@ func (o *snapshotWriter) listing(f *function, tree *btree.BTreeG[*record], stop 
 	return nil
 }
 
+// onces writes the names that still count.
+func (o *snapshotWriter) onces(s *Store, stop <-chan struct{}) error {
+	after := onceName{until: s.clock.now()}
+	return o.inSteps(stop, func() bool {
+		some := s.onces.after(after, snapshotStep)
+		for _, n := range some {
+			o.entry(n.name, once{until: n.until})
+			after = n
+		}
+		return len(some) == snapshotStep
+	})
+}
+
+// listing writes all records of one index.
+func (o *snapshotWriter) listing(f *function, index *tree, stop <-chan struct{}) error {
+	after := &record{}
+	return o.inSteps(stop, func() (more bool) {
+		after, more = o.some(f, index, after)
+		return more
+	})
+}
+
 // some writes the records after one, and returns a copy of the last that it wrote.
-func (o *snapshotWriter) some(f *function, tree *btree.BTreeG[*record], after *record) (*record, bool) {
+func (o *snapshotWriter) some(f *function, index *tree, after *record) (*record, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0
 	last := *after
-	tree.Ascend(after, func(r *record) bool {
+	index.Ascend(after, func(r *record) bool {
 		if !byCreation(after, r) {
 			return true
 		}
 		last = *r
-		if r.ended == 0 {
+		switch {
+		case r.ended == 0:
 			o.entry(f.name, put{r})
-		} else {
+		case !r.deleted:
 			o.entry(f.name, kept{r})
 		}
 		n++

@@ -231,17 +231,23 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// TestExpiredMeanwhile opens a directory 26 years after it was written.
+// TestExpiredMeanwhile: a session whose deadline passed while the store was closed ended when its time was over, not
+// when somebody looked, and one whose retention passed too is forgotten.
 func TestExpiredMeanwhile(t *testing.T) {
-	dir := t.TempDir()
-	var old sessions.Session
 	synctest.Test(t, func(t *testing.T) {
-		old = pin(t, open(t, dir), request("x"))
+		dir := t.TempDir()
+		s := open(t, dir)
+		old := pin(t, s, request("x"))
+		require.NoError(t, s.Close())
+		time.Sleep(2 * time.Hour)
+		s = open(t, dir)
+		_, err := s.Get(t.Context(), old.Key)
+		require.ErrorIs(t, err, sessions.ErrNotFound)
+		ended := list(t, s, sessions.Ended)
+		require.Len(t, ended, 1)
+		require.True(t, ended[0].EndedAt.Equal(old.Deadline))
+		require.NoError(t, s.Close())
+		time.Sleep(sessions.DefaultRetention)
+		require.Empty(t, list(t, open(t, dir), sessions.Ended))
 	})
-	s := open(t, dir)
-	_, err := s.Get(t.Context(), old.Key)
-	require.ErrorIs(t, err, sessions.ErrNotFound)
-	ended := list(t, s, sessions.Ended)
-	require.Len(t, ended, 1)
-	require.True(t, ended[0].EndedAt.Equal(old.Deadline), "ended when its time was over, not when we looked")
 }
