@@ -35,6 +35,12 @@ type Rule interface {
 type Claim struct {
 	ID    string
 	Fresh bool // the client gave no ID that counts: ID was generated here
+	// Existing says that ID counts for an active session only: none is made for it.
+	Existing bool
+	// Unsigned is a raw ID in place of a signed cookie, as Function Compute's clients send what CreateSession gave
+	// them. Anybody can make one up, so it counts for an active session that the session API made for a cookie, and
+	// for nothing else; ID and Fresh are for when there is no such session.
+	Unsigned string
 }
 
 // Grant is what a response tells the client of its session.

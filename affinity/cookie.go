@@ -29,23 +29,33 @@ func newCookieRule(cfg CookieConfig, scope Scope) cookieRule {
 // If the rest name one session, it is the one. If they name two, one may be the planter's own, sealed by us when he came
 // as a client; to guess would let him lay his session under the user's, so neither is adopted. A name that begins with
 // __Host- makes planting impossible.
+//
+// Where none is sealed for this scope, a raw ID may be a session's that CreateSession made: see Claim.Unsigned. Of two
+// raw IDs neither is looked at, for the same reason.
 func (c cookieRule) Extract(r *http.Request) (Claim, error) {
-	var found string
+	var found, raw string
+	var rivals bool // raw has one
 	now := time.Now()
 	for value := range cookieValues(r.Header["Cookie"], c.cfg.Name) {
 		id, ok := c.seal.open(value, now)
-		if !ok || id == found {
-			continue
-		}
-		if found != "" {
+		switch {
+		case !ok && value != raw && validID(value):
+			raw, rivals = value, raw != ""
+		case !ok || id == found:
+		case found != "":
 			return Claim{ID: NewID(), Fresh: true}, nil
+		default:
+			found = id
 		}
-		found = id
 	}
-	if found == "" {
+	switch {
+	case found != "":
+		return Claim{ID: found}, nil
+	case rivals:
 		return Claim{ID: NewID(), Fresh: true}, nil
+	default:
+		return Claim{ID: NewID(), Fresh: true, Unsigned: raw}, nil
 	}
-	return Claim{ID: found}, nil
 }
 
 // Forward keeps the cookie from the instance, which could otherwise leak it: whoever has it has the session.

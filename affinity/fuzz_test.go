@@ -49,6 +49,7 @@ func FuzzCookieExtract(f *testing.F) {
 	sealed := issueValue(f, rule, id)
 	foreign := issueValue(f, cookieRule(f, affinity.Scope{Function: "other", Keys: keys}), id)
 
+	f.Add("limpet-session=raw; limpet-session=raw", "limpet-session=other")
 	for _, line := range []string{"$", "a=b; $", "$; $", `"$"`, "$x", "x$", "", "$;", " $ ", "$, $", "%24"} {
 		f.Add("limpet-session="+line, "")
 		f.Add("limpet-session="+line, "limpet-session=#")
@@ -59,9 +60,14 @@ func FuzzCookieExtract(f *testing.F) {
 		claim := extract(t, rule, lines...)
 		if claim.Fresh {
 			requireFresh(t, claim)
+			if claim.Unsigned != "" {
+				require.Regexp(t, idForm, claim.Unsigned)
+				require.Contains(t, strings.Join(lines, ";"), claim.Unsigned)
+			}
 			return
 		}
 		require.Equal(t, id, claim.ID)
+		require.Empty(t, claim.Unsigned)
 		require.Regexp(t, `(^|;)[ \t\r\n]*limpet-session[ \t\r\n]*=`+regexp.QuoteMeta(sealed)+`[ \t\r\n]*(;|$)`,
 			strings.Join(lines, ";"))
 	})

@@ -6,10 +6,13 @@ import (
 )
 
 // headerRule is HEADER_FIELD: the client chooses the ID, or takes the one it is given.
-type headerRule struct{ name string } // canonical
+type headerRule struct {
+	name string // canonical
+	max  int    // length in bytes of the longest ID
+}
 
 func newHeaderRule(name string) headerRule {
-	return headerRule{name: http.CanonicalHeaderKey(name)}
+	return headerRule{name: http.CanonicalHeaderKey(name), max: MaxIDLength}
 }
 
 // Extract needs no search for other spellings of the name: net/http gathers them all under the canonical one.
@@ -21,9 +24,9 @@ func (h headerRule) Extract(r *http.Request) (Claim, error) {
 	case len(values) > 1:
 		// Equal or not: whoever read the first and whoever read the last must never have disagreed.
 		return Claim{}, fmt.Errorf("%w: header %s is given %d times, accepted is once", ErrInvalid, h.name, len(values))
-	case !validID(values[0]):
+	case !validIDOf(values[0], h.max):
 		return Claim{}, fmt.Errorf("%w: header %s accepts 1 to %d letters, digits, _ and -, not beginning with -",
-			ErrInvalid, h.name, MaxIDLength)
+			ErrInvalid, h.name, h.max)
 	}
 	return Claim{ID: values[0]}, nil
 }

@@ -19,8 +19,11 @@ func NewID() string {
 // validID reports whether s is [A-Za-z0-9_][A-Za-z0-9_-]{0,63}, Function Compute's rule. Among what it keeps out are
 // the comma that joins repeated headers, the dot that separates the fields of a cookie value, and every character
 // that means something in a header, a path, a log line or a Redis key.
-func validID(s string) bool {
-	if s == "" || len(s) > MaxIDLength || s[0] == '-' {
+func validID(s string) bool { return validIDOf(s, MaxIDLength) }
+
+// validIDOf is validID for a protocol whose IDs have another greatest length.
+func validIDOf(s string, longest int) bool {
+	if s == "" || len(s) > longest || s[0] == '-' {
 		return false
 	}
 	for i := range len(s) {
