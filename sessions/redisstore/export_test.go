@@ -8,15 +8,14 @@ import (
 
 // Seams for tests of what has no way in from outside.
 var (
-	DecodeSession  = decodeSession
-	DecodeInstance = decodeInstance
-	DecodeCursor   = decodeCursor
-	EncodeCursor   = encodeCursor
-	KeyOf          = keyOf
-	Member         = member
-	ActiveEntry    = activeEntry
-	EndedEntry     = endedEntry
-	PurgeEntry     = purgeEntry
+	DecodeSession   = decodeSession
+	DecodeInstance  = decodeInstance
+	KeyOf           = keyOf
+	Member          = member
+	ActiveEntry     = activeEntry
+	EndedEntry      = endedEntry
+	EndedThereEntry = endedThereEntry
+	Place           = place
 )
 
 const (
@@ -26,15 +25,26 @@ const (
 	SweepBatch      = sweepBatch
 )
 
-// Keys are the keys by which tests look at, and spoil, what is stored.
-type Keys struct{ Record, Ended, History, Purge, Deadlines, Marks, Instances, Secret string }
+// CursorOf and PositionOf are the two ways between an entry and a cursor of a listing.
+func CursorOf(q sessions.Query, entry string) string    { return scopeOf(q).cursor(entry) }
+func PositionOf(q sessions.Query, cursor string) string { return scopeOf(q).position(cursor) }
 
-// KeysOf returns the keys of one session, its function, and the secret of this name.
-func (s *Store) KeysOf(function, member, secret string) Keys {
+// RecordLua is the part of scripts that packs records.
+func RecordLua() string { return scriptText("record") }
+
+// Keys are the keys by which tests look at, and spoil, what is stored.
+type Keys struct {
+	Record, Active, Ended, EndedThere, History, Purge, Deadlines, Members, InFlight, Marks, Instances, Secret, Once string
+}
+
+// KeysOf returns the keys of one session, its function, and what is shared by this name.
+func (s *Store) KeysOf(function, member, name string) Keys {
 	return Keys{
 		Record: s.keys.record(function, member), History: s.keys.history(function, member), Purge: s.keys.purge(function),
 		Deadlines: s.keys.deadlines(function), Marks: s.keys.marks(function), Instances: s.keys.instances(function),
-		Secret: s.keys.secret(secret), Ended: s.keys.ended(function, sessions.LatestQualifier),
+		Secret: s.keys.secret(name), Once: s.keys.once(name), Ended: s.keys.ended(function, sessions.LatestQualifier),
+		Active: s.keys.active(function, sessions.LatestQualifier), EndedThere: s.keys.endedThere(function),
+		Members: s.keys.members(function), InFlight: s.keys.inFlight(function),
 	}
 }
 
@@ -44,7 +54,8 @@ func (s *Store) ScriptHashes() map[string]string {
 	return map[string]string{
 		c.pin.Hash(): "pin", c.rehome.Hash(): "rehome", c.end.Hash(): "end", c.touch.Hash(): "touch", c.due.Hash(): "due",
 		c.sweep.Hash(): "sweep", c.purge.Hash(): "purge", c.read.Hash(): "read", c.history.Hash(): "history",
-		c.report.Hash(): "report", c.instances.Hash(): "instances",
+		c.report.Hash(): "report", c.instances.Hash(): "instances", c.update.Hash(): "update", c.ended.Hash(): "ended",
+		c.members.Hash(): "members", c.once.Hash(): "once",
 	}
 }
 

@@ -13,10 +13,10 @@ import (
 )
 
 // aRecord is what record.lua packs for a session that was re-homed.
-const aRecord = "\x01\x03\x02\x02" + "\x00\x06\x42\x00\x00\x00\x00\x01" + "\x00\x06\x42\x00\x00\x00\x00\x00" +
+const aRecord = "\x02\x0b\x02\x02" + "\x00\x06\x42\x00\x00\x00\x00\x01" + "\x00\x06\x42\x00\x00\x00\x00\x00" +
 	"\x00\x06\x42\x00\x00\x00\x00\x02" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x05\x07\x75\xd8\x00" +
 	"\x00\x00\x00\x00\x6b\x49\xd2\x00" + "12345678" + "\x00\x06LATEST" + "\x00\x01b" + "\x00\x06\x42\x00\x00\x00\x00\x00" +
-	"\x00\x0dinstance lost" + "\x00\x01a" + "\x00\x0887654321"
+	"\x00\x0dinstance lost" + "\x00\x01a" + "\x00\x0887654321" + "\x00\x04name" + "\x00\x03fp\x00"
 
 func FuzzDecodeSession(f *testing.F) {
 	f.Add(aRecord)
@@ -66,20 +66,22 @@ func FuzzDecodeInstance(f *testing.F) {
 
 // FuzzCursor: a cursor comes back from callers of the API.
 func FuzzCursor(f *testing.F) {
-	f.Add(redisstore.EncodeCursor("\x00\x06\x42\x00\x00\x00\x00\x01abc"))
+	q := sessions.Query{Function: "f", Qualifier: "q"}
+	others := []sessions.Query{
+		{Function: "f", Qualifier: "q", State: sessions.Ended}, {Function: "g", Qualifier: "q"}, {Function: "f", Qualifier: "r"},
+		{Function: "f", Version: "q", Instance: "a"}, {Function: "f", Version: "q", Instance: "a", State: sessions.Ended},
+		{Function: "f", Version: "qa", Instance: "a"}, {Function: "f", Version: "q", Instance: "aa"},
+	}
+	f.Add(redisstore.CursorOf(q, "\x00\x06\x42\x00\x00\x00\x00\x01abc"))
 	f.Add("")
 	f.Add("!")
 	f.Fuzz(func(t *testing.T, cursor string) {
-		entry, ok := redisstore.DecodeCursor(cursor)
-		if !ok {
-			return
+		redisstore.PositionOf(q, cursor)
+		own := redisstore.CursorOf(q, cursor)
+		require.Equal(t, cursor, redisstore.PositionOf(q, own), "any entry comes back")
+		for _, other := range others {
+			require.Empty(t, redisstore.PositionOf(other, own), "and means nothing to another listing: %v", other)
 		}
-		again, ok := redisstore.DecodeCursor(redisstore.EncodeCursor(entry))
-		require.True(t, ok)
-		require.Equal(t, entry, again)
-		id, ok := redisstore.ActiveEntry(entry)
-		require.True(t, ok)
-		require.True(t, strings.HasSuffix(entry, id))
 	})
 }
 
@@ -97,16 +99,21 @@ func FuzzMember(f *testing.F) {
 		require.NotContains(t, escaped, "{")
 		require.True(t, utf8.ValidString(escaped))
 		from, to := stamp(created), stamp(epoch)
-		got, ok = redisstore.PurgeEntry("f", to+from+m)
+		entry := redisstore.Place(qualifier, id) + from + m + to
+		got, gotEpoch, ok := redisstore.EndedThereEntry("f", entry)
 		require.True(t, ok)
 		require.Equal(t, k, got)
+		require.Equal(t, epoch, gotEpoch)
+		if other := redisstore.Place(id, qualifier); id != qualifier {
+			require.False(t, strings.HasPrefix(entry, other), "an entry is one instance's only")
+		}
 		gotID, gotEpoch, ok := redisstore.EndedEntry(from + id + to)
 		require.True(t, ok)
 		require.Equal(t, id, gotID)
 		require.Equal(t, epoch, gotEpoch)
 		// Bytes that are no entry at all.
 		redisstore.KeyOf("f", id)
-		redisstore.PurgeEntry("f", id)
+		redisstore.EndedThereEntry("f", id)
 		redisstore.EndedEntry(id)
 		redisstore.ActiveEntry(id)
 	})

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"net/url"
@@ -20,12 +21,15 @@ func (k keyspace) of(kind byte, function, rest string) string {
 	return k.prefix + ":" + string(kind) + ":{" + escape(function) + "}" + rest
 }
 
-func (k keyspace) deadlines(function string) string { return k.of('x', function, "") }
-func (k keyspace) members(function string) string   { return k.of('m', function, "") }
-func (k keyspace) counts(function string) string    { return k.of('c', function, "") }
-func (k keyspace) instances(function string) string { return k.of('i', function, "") }
-func (k keyspace) marks(function string) string     { return k.of('w', function, "") }
-func (k keyspace) purge(function string) string     { return k.of('p', function, "") }
+func (k keyspace) deadlines(function string) string  { return k.of('x', function, "") }
+func (k keyspace) members(function string) string    { return k.of('m', function, "") }
+func (k keyspace) counts(function string) string     { return k.of('c', function, "") }
+func (k keyspace) instances(function string) string  { return k.of('i', function, "") }
+func (k keyspace) marks(function string) string      { return k.of('w', function, "") }
+func (k keyspace) purge(function string) string      { return k.of('p', function, "") }
+func (k keyspace) endedThere(function string) string { return k.of('y', function, "") }
+func (k keyspace) inFlight(function string) string   { return k.of('u', function, "") }
+func (k keyspace) qualifiers(function string) string { return k.of('q', function, "") }
 
 func (k keyspace) record(function, member string) string  { return k.of('s', function, ":"+member) }
 func (k keyspace) history(function, member string) string { return k.of('e', function, ":"+member) }
@@ -43,15 +47,20 @@ func (k keyspace) ended(function, qualifier string) string {
 
 func (k keyspace) secret(name string) string { return k.prefix + ":k:" + escape(name) }
 
+// once hashes the name, which comes with a request and may be long.
+func (k keyspace) once(name string) string {
+	return k.prefix + ":o:" + fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+}
+
 // slots are the keys of slots.lua.
 func (k keyspace) slots(function string) []string {
 	return []string{
 		k.deadlines(function), k.members(function), k.counts(function),
-		k.instances(function), k.marks(function), k.purge(function),
+		k.instances(function), k.marks(function), k.purge(function), k.endedThere(function), k.inFlight(function),
 	}
 }
 
-// session are the four keys of one session that scripts change it by.
+// session are the keys of one session that scripts change it by.
 func (k keyspace) session(s sessions.Key) []string {
 	m := member(s)
 	return []string{
@@ -59,8 +68,16 @@ func (k keyspace) session(s sessions.Key) []string {
 	}
 }
 
+// changed are the keys with which a script that changes one session begins.
+func (k keyspace) changed(s sessions.Key) []string {
+	return append(k.slots(s.Function), k.session(s)...)
+}
+
 // member names a session within its function.
 func member(k sessions.Key) string { return escape(k.Qualifier) + ":" + k.ID }
+
+// stamp is a number as it stands in an index: big-endian, so that its bytes sort as it does.
+func stamp(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
 // keyOf is the inverse of member.
 func keyOf(function, member string) (sessions.Key, bool) {
@@ -69,16 +86,8 @@ func keyOf(function, member string) (sessions.Key, bool) {
 	return sessions.Key{Function: function, Qualifier: qualifier, ID: id}, ok && err == nil
 }
 
-// stampBytes is the width of a number in a lexicographic index: big-endian, so that its bytes sort as it does.
+// stampBytes is the width of a stamp.
 const stampBytes = 8
-
-// purgeEntry is the inverse of what slots.lua's keep adds to the purge index: epoch, creation time, member.
-func purgeEntry(function, entry string) (sessions.Key, bool) {
-	if len(entry) < 2*stampBytes {
-		return sessions.Key{}, false
-	}
-	return keyOf(function, entry[2*stampBytes:])
-}
 
 // activeEntry takes the ID from an entry of the Active listing: creation time, ID.
 func activeEntry(entry string) (id string, ok bool) {
@@ -95,4 +104,24 @@ func endedEntry(entry string) (id string, epoch uint64, ok bool) {
 		return "", 0, false
 	}
 	return entry[stampBytes:last], binary.BigEndian.Uint64([]byte(entry[last:])), true
+}
+
+// place is how the entries of the Ended listing by instance begin, those of this instance and no other's.
+func place(version, instance string) string {
+	b := binary.BigEndian.AppendUint16(nil, uint16(len(version)))
+	b = append(b, version...)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(instance)))
+	return string(append(b, instance...))
+}
+
+// endedThereEntry is the inverse of entry_of in slots.lua: place, creation time, member, epoch.
+func endedThereEntry(function, entry string) (k sessions.Key, epoch uint64, ok bool) {
+	d := &decoder{b: []byte(entry)}
+	_, _ = d.string(), d.string()
+	m, epoch, ok := endedEntry(string(d.b))
+	if d.bad || !ok {
+		return sessions.Key{}, 0, false
+	}
+	k, ok = keyOf(function, m)
+	return k, epoch, ok
 }

@@ -1,7 +1,9 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/limpet-proxy/limpet/sessions"
@@ -15,32 +17,47 @@ const (
 )
 
 // Touch postpones the idle deadlines of Active sessions, in one round trip for each function and touchBatch.
-func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) ([]int, error) {
-	byFunction := map[string][]sessions.Touch{}
-	for _, t := range touches {
-		byFunction[t.Function] = append(byFunction[t.Function], t)
+func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) (stale []int, err error) {
+	byFunction := map[string][]int{} // indices of touches
+	for i, t := range touches {
+		byFunction[t.Function] = append(byFunction[t.Function], i)
 	}
-	var first error
 	for function, all := range byFunction {
-		for start := 0; start < len(all); start += touchBatch {
+		for batch := range slices.Chunk(all, touchBatch) {
 			// Functions may be on other masters: one that fails holds up no other.
-			if err := s.touch(ctx, function, all[start:min(start+touchBatch, len(all))]); err != nil && first == nil {
-				first = err
-			}
+			some, failure := s.touch(ctx, function, touches, batch)
+			stale, err = append(stale, some...), cmp.Or(err, failure)
 		}
 	}
-	return nil, first
+	return stale, err
 }
 
-func (s *Store) touch(ctx context.Context, function string, batch []sessions.Touch) error {
-	keys, args := []string{s.keys.deadlines(function)}, make([]any, 0, 4*len(batch))
-	for _, t := range batch {
-		m := member(t.Key)
+// touch sends those touches that batch has the indices of, and returns which of these are stale.
+func (s *Store) touch(ctx context.Context, function string, touches []sessions.Touch, batch []int) ([]int, error) {
+	keys := []string{s.keys.deadlines(function), s.keys.inFlight(function)}
+	args := append(make([]any, 0, 1+5*len(batch)), sessions.InFlightLease.Microseconds())
+	var histories []string
+	for _, i := range batch {
+		t := touches[i]
+		m, inFlight := member(t.Key), ""
+		if t.InFlight {
+			inFlight = stamp(t.Epoch)
+			histories = append(histories, s.keys.history(function, m))
+		}
 		keys = append(keys, s.keys.record(function, m))
-		args = append(args, m, strconv.FormatUint(t.Epoch, 10), max(t.Age, 0).Microseconds(), t.Delivered)
+		args = append(args, m, strconv.FormatUint(t.Epoch, 10), max(t.Age, 0).Microseconds(), t.Delivered, inFlight)
 	}
-	_, err := s.count(ctx, call{script: s.scripts.touch, function: function, keys: keys, args: args})
-	return err
+	got, err := s.run(ctx, call{script: s.scripts.touch, function: function, keys: append(keys, histories...), args: args})
+	if err != nil {
+		return nil, err
+	}
+	var stale []int
+	for at := range got.values {
+		if n := got.int(at); n >= 1 && n <= int64(len(batch)) {
+			stale = append(stale, batch[n-1])
+		}
+	}
+	return stale, nil
 }
 
 // Sweep ends the function's sessions whose deadline has passed and forgets ended ones whose retention is over.
@@ -85,12 +102,26 @@ func (s *Store) endExpired(ctx context.Context, function string, members []strin
 	return s.count(ctx, c)
 }
 
+// forget removes ended records whose retention is over. An entry that cannot be read is taken out of the index, where
+// it would be the first that is due for ever.
 func (s *Store) forget(ctx context.Context, function string, entries []string) error {
-	c := call{script: s.scripts.purge, function: function, keys: []string{s.keys.purge(function)}}
+	c := call{script: s.scripts.purge, function: function, keys: s.keys.slots(function)}
+	var unreadable []any
 	for _, entry := range entries {
-		if key, ok := purgeEntry(function, entry); ok {
-			c.keys = append(c.keys, s.keys.ended(function, key.Qualifier), s.keys.history(function, member(key)))
-			c.args = append(c.args, entry, key.ID)
+		key, _, ok := endedThereEntry(function, entry)
+		if !ok {
+			unreadable = append(unreadable, entry)
+			continue
+		}
+		c.keys = append(c.keys, s.keys.ended(function, key.Qualifier), s.keys.history(function, member(key)))
+		c.args = append(c.args, entry, member(key), key.ID)
+	}
+	if len(unreadable) > 0 {
+		drop := func(ctx context.Context) error {
+			return s.client.ZRem(ctx, s.keys.purge(function), unreadable...).Err()
+		}
+		if err := s.do(ctx, function, drop); err != nil {
+			return err
 		}
 	}
 	if len(c.args) == 0 {

@@ -12,8 +12,8 @@ import (
 // maxCandidates is how many instances one script can compare: Lua passes its arguments on a stack of 8000.
 const maxCandidates = 4000
 
-// maxAnswerAge is how long an End that left no trace can be sent again and get the same answer. It is longer than
-// all attempts of one call together.
+// maxAnswerAge is how long an Update, or an End that left no trace, can be sent again and get the same answer. It is
+// longer than all attempts of one call together.
 const maxAnswerAge = 10 * time.Second
 
 // Pin returns the Active session of the key, or makes one on the least loaded candidate with room.
@@ -24,10 +24,10 @@ func (s *Store) Pin(ctx context.Context, r sessions.PinRequest) (sessions.Sessio
 	}
 	c := call{
 		script: s.scripts.pin, function: r.Function,
-		keys: append(s.keys.slots(r.Function), s.keys.session(r.Key)...),
+		keys: append(s.keys.changed(r.Key), s.keys.qualifiers(r.Function)),
 		args: append([]any{
 			modeName(r.Mode), newCall(), member(r.Key), r.ID, flagsOf(r.Settings, r.Origin), affinity,
-			r.TTL.Microseconds(), r.IdleTimeout.Microseconds(), r.PerInstance, r.Isolation,
+			r.TTL.Microseconds(), r.IdleTimeout.Microseconds(), r.PerInstance, r.Isolation, r.Name, r.Fingerprint,
 		}, placementArgs(r.Placement)...),
 	}
 	got, err := s.place(ctx, c)
@@ -84,7 +84,7 @@ func (s *Store) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.
 	key := r.Session.Key
 	got, err := s.place(ctx, call{
 		script: s.scripts.rehome, function: key.Function,
-		keys: append(s.keys.slots(key.Function), s.keys.session(key)...),
+		keys: s.keys.changed(key),
 		args: append([]any{
 			strconv.FormatUint(r.Session.Epoch, 10), newCall(), member(key), key.ID, r.Reason, r.Certain,
 			r.AliveWithin.Microseconds(), r.PerInstance, r.Isolation,
@@ -102,10 +102,9 @@ func (s *Store) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.
 // like the first; without, nothing is left to tell and it is sessions.ErrNotFound.
 func (s *Store) End(ctx context.Context, session sessions.Session, keep bool) (sessions.Session, error) {
 	key := session.Key
-	keys := append(s.keys.slots(key.Function), s.keys.session(key)...)
 	got, err := s.replicated(ctx, call{
 		script: s.scripts.end, function: key.Function,
-		keys: append(keys, s.keys.answer(key.Function, newCall())),
+		keys: append(s.keys.changed(key), s.keys.answer(key.Function, newCall())),
 		args: []any{strconv.FormatUint(session.Epoch, 10), keep, member(key), key.ID, maxAnswerAge.Milliseconds()},
 	})
 	if err != nil {
@@ -114,7 +113,30 @@ func (s *Store) End(ctx context.Context, session sessions.Session, keep bool) (s
 	return got.current(key)
 }
 
-// current is the session that rehome and end return, together with ErrMoved too.
+// Update changes the settings of the key's Active session, in both directions. One that a TTL which is over already
+// ends with this is returned as it ended.
+func (s *Store) Update(ctx context.Context, r sessions.UpdateRequest) (sessions.Session, error) {
+	args := []any{member(r.Key), r.ID, "", "", "", maxAnswerAge.Milliseconds()}
+	if r.TTL != nil {
+		args[2] = r.TTL.Microseconds()
+	}
+	if r.IdleTimeout != nil {
+		args[3] = r.IdleTimeout.Microseconds()
+	}
+	if r.DisableIDReuse != nil {
+		args[4] = *r.DisableIDReuse
+	}
+	got, err := s.replicated(ctx, call{
+		script: s.scripts.update, function: r.Function,
+		keys: append(s.keys.changed(r.Key), s.keys.answer(r.Function, newCall())), args: args,
+	})
+	if err != nil {
+		return sessions.Session{}, err
+	}
+	return got.current(r.Key)
+}
+
+// current is the session that rehome, end and update return, together with ErrMoved too.
 func (r reply) current(key sessions.Key) (sessions.Session, error) {
 	err := r.outcome()
 	if err != nil && !errors.Is(err, sessions.ErrMoved) {

@@ -11,9 +11,9 @@ import (
 // The session record is packed by scripts/record.lua, big-endian: format, flags, affinity and event (a byte each);
 // epoch, created, modified, ended, TTL and idle timeout in µs (8 bytes each); the call that made it (8 bytes); then
 // version and instance (each with a length of 2 bytes), incarnation (8 bytes), reason, from, and the call that
-// re-homed it.
+// re-homed it, name and fingerprint.
 const (
-	recordFormat = 1
+	recordFormat = 2
 	callBytes    = 8
 )
 
@@ -21,7 +21,8 @@ const (
 const (
 	flagNoReuse = 1 << iota
 	flagAPI
-	flagByCall // ended by End, not by its deadline
+	flagByCall  // ended by End, not by its deadline
+	flagDeleted // ended without keep: listed only while requests of it run
 )
 
 // affinities are the codes of a record's affinity: their positions must never change.
@@ -93,6 +94,8 @@ func decodeSession(k sessions.Key, record string) (sessions.Session, error) {
 	s.Home = sessions.Home{Version: d.string(), ID: d.string(), Incarnation: d.uint64()}
 	s.Event = sessions.Event{Kind: sessions.EventKind(event), Reason: d.string(), From: d.string()}
 	d.string() // the call that re-homed it
+	s.Name = d.string()
+	d.string() // fingerprint
 	known := affinities()
 	if d.bad || len(d.b) > 0 || format != recordFormat || int(affinity) >= len(known) || s.Event.Kind > sessions.EventRehomed {
 		return sessions.Session{}, fmt.Errorf("%w: record of session in function %q", sessions.ErrCorrupt, k.Function)
@@ -103,6 +106,7 @@ func decodeSession(k sessions.Key, record string) (sessions.Session, error) {
 	}
 	if !s.EndedAt.IsZero() {
 		s.State = sessions.Ended
+		s.Deleted = flags&flagDeleted != 0
 	}
 	return s, nil
 }

@@ -1,11 +1,11 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
-	"encoding/base64"
+	"net/url"
+	"slices"
 	"strconv"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/limpet-proxy/limpet/sessions"
 )
@@ -25,8 +25,74 @@ func (s *Store) Get(ctx context.Context, k sessions.Key) (sessions.Session, erro
 	return got[0], nil
 }
 
+// History returns every record of the key's ID. A live one whose deadline has passed is one that has ended.
+func (s *Store) History(ctx context.Context, k sessions.Key) ([]sessions.Session, error) {
+	m := member(k)
+	got, err := s.run(ctx, call{
+		script: s.scripts.history, function: k.Function,
+		keys: []string{
+			s.keys.deadlines(k.Function), s.keys.inFlight(k.Function), s.keys.record(k.Function, m), s.keys.history(k.Function, m),
+		},
+		args: []any{m},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []sessions.Session
+	for i := 1; i+2 < len(got.values); i += 3 {
+		c := copied{record: got.string(i), deadline: got.int(i + 1), inFlight: got.int(i + 2), now: got.int(0)}
+		session, err := c.decode(k)
+		if err != nil {
+			return nil, err
+		}
+		if session.State == sessions.Active && c.deadline <= c.now {
+			session = expired(session, c)
+		}
+		if !gone(session) {
+			all = append(all, session)
+		}
+	}
+	slices.SortFunc(all, func(a, b sessions.Session) int { return cmp.Compare(a.Epoch, b.Epoch) })
+	return all, nil
+}
+
+// expired is the session as the next sweep will find it.
+func expired(s sessions.Session, c copied) sessions.Session {
+	s.State, s.EndedAt, s.Deadline = sessions.Ended, s.Deadline, clock(0)
+	if c.inFlight > c.now {
+		s.State = sessions.Ending
+	}
+	return s
+}
+
+// gone says whether the record is only there until the next purge: deleted, and no request of it runs any more.
+func gone(s sessions.Session) bool { return s.Deleted && s.State == sessions.Ended }
+
+// Qualifiers returns the qualifiers of the function that have had a session, sorted.
+func (s *Store) Qualifiers(ctx context.Context, function string) ([]string, error) {
+	var all []string
+	err := s.do(ctx, function, func(ctx context.Context) (err error) {
+		all, err = s.client.SMembers(ctx, s.keys.qualifiers(function)).Result()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, escaped := range all {
+		if name, err := url.QueryUnescape(escaped); err == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // readActive reads the records of the keys, which are of one function, without those that have none.
 func (s *Store) readActive(ctx context.Context, keys []sessions.Key) ([]sessions.Session, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	c := call{script: s.scripts.read, function: keys[0].Function, keys: []string{s.keys.deadlines(keys[0].Function)}}
 	for _, k := range keys {
 		c.keys = append(c.keys, s.keys.record(k.Function, member(k)))
@@ -42,7 +108,7 @@ func (s *Store) readActive(ctx context.Context, keys []sessions.Key) ([]sessions
 		if record == "" {
 			continue
 		}
-		session, err := copyOf(k, record, got.int(2+2*i), got.int(0))
+		session, err := copied{record: record, deadline: got.int(2 + 2*i), now: got.int(0)}.decode(k)
 		if err != nil {
 			return nil, err
 		}
@@ -51,98 +117,41 @@ func (s *Store) readActive(ctx context.Context, keys []sessions.Key) ([]sessions
 	return all, nil
 }
 
-// List returns a page. It reads the page's part of the index, and then the records: one that has gone in between is
-// left out, so that a page may be shorter than asked for and not be the last.
-func (s *Store) List(ctx context.Context, q sessions.Query) (sessions.Page, error) {
-	index, read := s.keys.active(q.Function, q.Qualifier), s.listActive
-	if q.State != sessions.Active {
-		index, read = s.keys.ended(q.Function, q.Qualifier), s.listEnded
-	}
-	limit := max(q.Limit, 1)
-	var entries []string
-	err := s.do(ctx, q.Function, func(ctx context.Context) (err error) {
-		entries, err = s.client.ZRangeByLex(ctx, index, &redis.ZRangeBy{Min: lexAfter(q.After), Max: "+", Count: int64(limit) + 1}).Result()
-		return err
-	})
-	if err != nil {
-		return sessions.Page{}, err
-	}
-	page := sessions.Page{}
-	if len(entries) > limit {
-		entries = entries[:limit]
-		page.Cursor = encodeCursor(entries[limit-1])
-	}
-	for start := 0; start < len(entries); start += readBatch {
-		part, err := read(ctx, q, entries[start:min(start+readBatch, len(entries))])
-		if err != nil {
-			return sessions.Page{}, err
-		}
-		page.Sessions = append(page.Sessions, part...)
-	}
-	return page, nil
+// endedRecord names one record of an ID's history.
+type endedRecord struct {
+	sessions.Key
+	epoch uint64
 }
 
-func (s *Store) listActive(ctx context.Context, q sessions.Query, entries []string) ([]sessions.Session, error) {
-	var keys []sessions.Key
-	for _, entry := range entries {
-		if id, ok := activeEntry(entry); ok {
-			keys = append(keys, sessions.Key{Function: q.Function, Qualifier: q.Qualifier, ID: id})
-		}
-	}
-	if len(keys) == 0 {
+// readEnded reads ended records, which are of one function, without those that are no more.
+func (s *Store) readEnded(ctx context.Context, records []endedRecord) ([]sessions.Session, error) {
+	if len(records) == 0 {
 		return nil, nil
 	}
-	return s.readActive(ctx, keys)
-}
-
-func (s *Store) listEnded(ctx context.Context, q sessions.Query, entries []string) ([]sessions.Session, error) {
-	c := call{script: s.scripts.history, function: q.Function}
-	var keys []sessions.Key
-	for _, entry := range entries {
-		if id, epoch, ok := endedEntry(entry); ok {
-			k := sessions.Key{Function: q.Function, Qualifier: q.Qualifier, ID: id}
-			keys = append(keys, k)
-			c.keys = append(c.keys, s.keys.history(q.Function, member(k)))
-			c.args = append(c.args, strconv.FormatUint(epoch, 10))
-		}
-	}
-	if len(keys) == 0 {
-		return nil, nil
+	function := records[0].Function
+	c := call{script: s.scripts.ended, function: function, keys: []string{s.keys.inFlight(function)}}
+	for _, r := range records {
+		m := member(r.Key)
+		c.keys = append(c.keys, s.keys.history(function, m))
+		c.args = append(c.args, strconv.FormatUint(r.epoch, 10), m)
 	}
 	got, err := s.run(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	var all []sessions.Session
-	for i, k := range keys {
-		if record := got.string(1 + i); record != "" {
-			session, err := copyOf(k, record, 0, got.int(0))
-			if err != nil {
-				return nil, err
-			}
+	for i, r := range records {
+		record := got.string(1 + 2*i)
+		if record == "" {
+			continue
+		}
+		session, err := copied{record: record, inFlight: got.int(2 + 2*i), now: got.int(0)}.decode(r.Key)
+		if err != nil {
+			return nil, err
+		}
+		if !gone(session) {
 			all = append(all, session)
 		}
 	}
 	return all, nil
-}
-
-// A cursor is the last entry of a page, as text. Callers of the API are given it sealed; whatever else comes here
-// lists from the start.
-func encodeCursor(entry string) string { return base64.RawURLEncoding.EncodeToString([]byte(entry)) }
-
-func decodeCursor(cursor string) (entry string, ok bool) {
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
-		return "", false
-	}
-	_, ok = activeEntry(string(b))
-	return string(b), ok
-}
-
-// lexAfter is the lower bound of the page after a cursor.
-func lexAfter(cursor string) string {
-	if entry, ok := decodeCursor(cursor); ok {
-		return "(" + entry
-	}
-	return "-"
 }

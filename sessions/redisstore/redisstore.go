@@ -14,10 +14,16 @@
 //	P:w:{F}        hash     high-water marks: epoch, incarnation, number; and when the registry was last tidied
 //	P:a:{F}:Q      zset     Active listing, lexicographic: creation time in µs (8 bytes), ID
 //	P:z:{F}:Q      zset     Ended listing, lexicographic: creation time, ID, epoch (8 bytes)
+//	P:y:{F}        zset     Ended listing by instance, lexicographic: version and instance (each with its length in 2
+//	                        bytes), creation time, member, epoch; the Active one is P:c with P:m
 //	P:e:{F}:Q:ID   hash     ended records of an ID by epoch, and "block": until when the ID may not be used again
-//	P:p:{F}        zset     ended records by when their retention is over
-//	P:t:{F}:CALL   string   the answer of an End that left no trace, for the 10 s in which it may be sent again
+//	P:p:{F}        zset     the entries of P:y by when their retention is over
+//	P:u:{F}        zset     requests in flight: epoch (8 bytes), member, by until when a touch stands for them in µs
+//	P:q:{F}        set      the qualifiers, percent-encoded, that have had a session
+//	P:t:{F}:CALL   string   the answer of an Update, or of an End that left no trace, for the 10 s in which it may be sent
+//	                        again
 //	P:k:NAME       string   a secret
+//	P:o:HASH       string   the call that used a name once, until it may be used again; SHA-256 of the name
 //
 // docs/decisions/0002-redis-layout.md says why.
 //
@@ -27,7 +33,7 @@
 // "limpet"). It can neither read the configuration nor other keys, nor flush. To the sentinels themselves Limpet
 // speaks without a user.
 //
-//	user limpet on >PASSWORD ~limpet:* resetchannels -@all +ping +hello +auth +info +wait +cluster|slots +cluster|shards +readonly +command +eval +evalsha +exists +get +set +mget +del +pttl +pexpire +time +hget +hset +hdel +hmget +hgetall +hincrby +zadd +zrem +zscore +zmscore +zrange +zrangebylex
+//	user limpet on >PASSWORD ~limpet:* resetchannels -@all +ping +hello +auth +info +wait +cluster|slots +cluster|shards +readonly +command +eval +evalsha +exists +get +set +mget +del +pttl +pexpire +time +hget +hset +hdel +hmget +hgetall +hincrby +sadd +smembers +zadd +zrem +zremrangebyscore +zcount +zscore +zmscore +zrange +zrangebylex
 package redisstore
 
 import (

@@ -19,7 +19,7 @@ func ackTimeout(readTimeout time.Duration) time.Duration { return readTimeout * 
 
 var errNotReplicated = errors.New("no replica acknowledged the write")
 
-// replicated runs a script that pins, re-homes or ends. With Sentinel it returns only when a replica has the write
+// replicated runs a script whose write must not be lost once it was acknowledged. With Sentinel it returns only when a replica has the write
 // too: a master that was killed, or cut off from its replicas while clients still reach it, takes with it what it
 // alone had, and a session that was lost so would be pinned again elsewhere.
 //

@@ -78,21 +78,46 @@ func (r reply) strings(i int) []string {
 	return all
 }
 
-// session decodes what pin, rehome and end return behind their outcome: record, deadline and clock.
-func (r reply) session(k sessions.Key) (sessions.Session, error) {
-	return copyOf(k, r.string(1), r.int(2), r.int(3))
+// ints returns an element that is an array of numbers.
+func (r reply) ints(i int) []int64 {
+	if i >= len(r.values) {
+		return nil
+	}
+	values, _ := r.values[i].([]any)
+	all := make([]int64, 0, len(values))
+	for _, v := range values {
+		if n, ok := v.(int64); ok {
+			all = append(all, n)
+		}
+	}
+	return all
 }
 
-// copyOf is a session with what is not in its record: the deadline, while it is Active, and the store's clock.
-func copyOf(k sessions.Key, record string, deadline, now int64) (sessions.Session, error) {
-	s, err := decodeSession(k, record)
+// session decodes what pin, rehome, end and update return behind their outcome: record, deadline, clock, and until
+// when requests are in flight.
+func (r reply) session(k sessions.Key) (sessions.Session, error) {
+	return copied{record: r.string(1), deadline: r.int(2), inFlight: r.int(4), now: r.int(3)}.decode(k)
+}
+
+// copied is a record with what is not in it, in µs of the store's clock.
+type copied struct {
+	record   string
+	deadline int64 // while it is live
+	inFlight int64 // until when it has requests in flight, as far as touches said
+	now      int64
+}
+
+func (c copied) decode(k sessions.Key) (sessions.Session, error) {
+	s, err := decodeSession(k, c.record)
 	if err != nil {
 		return s, err
 	}
 	if s.State == sessions.Active {
-		s.Deadline = clock(deadline)
+		s.Deadline = clock(c.deadline)
+	} else if c.inFlight > c.now {
+		s.State = sessions.Ending
 	}
-	s.ReadAt = clock(now)
+	s.ReadAt = clock(c.now)
 	return s, nil
 }
 
@@ -109,6 +134,8 @@ func (r reply) outcome() error {
 		return sessions.ErrFull
 	case "REUSE":
 		return sessions.ErrIDReuse
+	case "MISMATCH":
+		return sessions.ErrMismatch
 	case "MOVED":
 		return sessions.ErrMoved
 	case "ALIVE":

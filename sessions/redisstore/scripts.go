@@ -13,14 +13,15 @@ var scriptFiles embed.FS
 // scripts are the Lua programs. Each changes what belongs together in one atomic step, declares every key that it
 // touches, knows no clock but Redis TIME, and can be sent twice.
 type scripts struct {
-	pin, rehome, end, touch, due, sweep, purge, read, history, report, instances *redis.Script
+	pin, rehome, end, update, touch, due, sweep, purge, read, ended, history, members, once, report, instances *redis.Script
 }
 
 func loadScripts() scripts {
 	return scripts{
-		pin: loadScript("pin"), rehome: loadScript("rehome"), end: loadScript("end"), touch: loadScript("touch"),
-		due: loadScript("due"), sweep: loadScript("sweep"), purge: loadScript("purge"), read: loadScript("read"),
-		history: loadScript("history"), report: loadScript("report"), instances: loadScript("instances"),
+		pin: loadScript("pin"), rehome: loadScript("rehome"), end: loadScript("end"), update: loadScript("update"),
+		touch: loadScript("touch"), due: loadScript("due"), sweep: loadScript("sweep"), purge: loadScript("purge"),
+		read: loadScript("read"), ended: loadScript("ended"), history: loadScript("history"), members: loadScript("members"),
+		once: loadScript("once"), report: loadScript("report"), instances: loadScript("instances"),
 	}
 }
 

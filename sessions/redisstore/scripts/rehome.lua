@@ -1,19 +1,19 @@
 #!lua
 --include record slots instance choose
--- KEYS: as of pin.lua.
+-- KEYS: eight of slots.lua; record, active, ended, history of the session.
 -- ARGV: epoch, call, member, id, reason, certain, alive within, slots of an instance, isolation; candidates of choose.lua.
 local call, member, id = ARGV[2], ARGV[3], ARGV[4]
-local now, stored = clock(), redis.call('GET', KEYS[7])
+local now, stored = clock(), redis.call('GET', KEYS[SESSION])
 local r = decode(stored)
 if not r then return {'NOTFOUND'} end
 local ends = stored_deadline(r, redis.call('ZSCORE', DEADLINES, member))
 if now >= ends then
-  expire(KEYS, 7, member, id, r, ends, now)
+  expire(SESSION, member, id, r, ends, now)
   return {'NOTFOUND'}
 end
 if int(r.epoch) ~= ARGV[1] then
   -- Either another replica was faster, or the client lost this call's answer and sends it again.
-  return {r.move == call and 'OK' or 'MOVED', stored, ends, now}
+  return {r.move == call and 'OK' or 'MOVED', stored, ends, now, 0}
 end
 local home = decode_instance(redis.call('HGET', INSTANCES, place_of(r.version, r.id)))
 if home and ARGV[6] ~= '1' and home.incarnation == r.incarnation and home.gone == 0 and home.lost == 0
@@ -30,5 +30,5 @@ r.epoch, r.modified, r.event, r.reason, r.from, r.move = r.epoch + 1, now, 2, AR
 r.version, r.id, r.incarnation = to.version, to.id, tonumber(to.incarnation)
 if r.epoch > (tonumber(redis.call('HGET', MARKS, 'epoch')) or 0) then redis.call('HSET', MARKS, 'epoch', int(r.epoch)) end
 stored = encode(r)
-redis.call('SET', KEYS[7], stored)
-return {'OK', stored, ends, now}
+redis.call('SET', KEYS[SESSION], stored)
+return {'OK', stored, ends, now, 0}

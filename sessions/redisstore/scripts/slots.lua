@@ -1,5 +1,7 @@
--- The session slots of instances: the first six keys of every script that takes or gives back one.
-local DEADLINES, MEMBERS, COUNTS, INSTANCES, MARKS, PURGE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+-- The session slots of instances: the first eight keys of every script that takes or gives back one.
+local DEADLINES, MEMBERS, COUNTS, INSTANCES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local MARKS, PURGE, ENDED_THERE, IN_FLIGHT = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local SESSION = 9 -- where the keys of the first session begin: record, active, ended, history
 
 local function slot_of(version, id, incarnation)
   return incarnation .. '\0' .. version .. '\0' .. id
@@ -29,31 +31,45 @@ local function release(slot, member)
   end
 end
 
--- finish takes a session out of everything that is about Active ones. keys: record, active, ended, history.
-local function finish(keys, first, member, id, r)
+-- finish takes a session out of everything that is about Active ones. first: where its keys begin.
+local function finish(first, member, id, r)
   release(slot_of(r.version, r.id, int(r.incarnation)), member)
-  redis.call('DEL', keys[first])
+  redis.call('DEL', KEYS[first])
   redis.call('ZREM', DEADLINES, member)
-  redis.call('ZREM', keys[first + 1], stamp(r.created) .. id)
+  redis.call('ZREM', KEYS[first + 1], stamp(r.created) .. id)
 end
 
--- keep lists a finished session as ended, and blocks its ID if its settings say so.
-local function keep(keys, first, member, id, r, now)
-  local history, epoch = keys[first + 3], stamp(r.epoch)
-  local noreuse = bit.band(r.flags, NO_REUSE) ~= 0
-  local over = r.ended + (noreuse and 72 or 24) * HOUR
-  redis.call('HSET', history, int(r.epoch), encode(r))
-  if noreuse then redis.call('HSET', history, 'block', int(over)) end
-  redis.call('ZADD', keys[first + 2], 0, stamp(r.created) .. id .. epoch)
-  redis.call('ZADD', PURGE, int(over), epoch .. stamp(r.created) .. member)
-  -- A safety net, for a function that nobody sweeps any more: never shorter than what the hash holds.
+-- entry_of is an ended record in the indices ENDED_THERE and PURGE. The lengths keep one instance's entries together
+-- and apart from every other's.
+local function entry_of(r, member)
+  return struct.pack('>I2c0I2c0', #r.version, r.version, #r.id, r.id) .. stamp(r.created) .. member .. stamp(r.epoch)
+end
+
+-- hold keeps an ended record until a purge finds it over. The key's TTL is a safety net, for a function that nobody
+-- sweeps any more: never shorter than what the hash holds.
+local function hold(history, entry, over, now)
+  redis.call('ZADD', PURGE, int(over), entry)
   local ms = math.floor((math.max(over - now, 0) + HOUR) / 1000)
   if redis.call('PTTL', history) < ms then redis.call('PEXPIRE', history, int(ms)) end
 end
 
+-- keep lists a finished session as ended, and blocks its ID if its settings say so. A deleted one is listed only while
+-- requests of it run, and blocks nothing.
+local function keep(first, member, id, r, now)
+  local history, noreuse = KEYS[first + 3], has(r, NO_REUSE) and not has(r, DELETED)
+  local over = r.ended + (noreuse and 72 or 24) * HOUR
+  if has(r, DELETED) then over = lease(IN_FLIGHT, r, member) end
+  redis.call('HSET', history, int(r.epoch), encode(r))
+  if noreuse then redis.call('HSET', history, 'block', int(over)) end
+  local entry = entry_of(r, member)
+  redis.call('ZADD', KEYS[first + 2], 0, stamp(r.created) .. id .. stamp(r.epoch))
+  redis.call('ZADD', ENDED_THERE, 0, entry)
+  hold(history, entry, over, now)
+end
+
 -- expire ends a session at its deadline.
-local function expire(keys, first, member, id, r, at, now)
-  finish(keys, first, member, id, r)
+local function expire(first, member, id, r, at, now)
+  finish(first, member, id, r)
   r.ended = at
-  keep(keys, first, member, id, r, now)
+  keep(first, member, id, r, now)
 end
