@@ -90,6 +90,12 @@ func BenchmarkList(b *testing.B) {
 			require.NoError(b, err)
 		}
 	})
+	b.Run("first page of an instance", func(b *testing.B) {
+		for b.Loop() {
+			_, err := s.List(b.Context(), sessions.Query{Function: fn, Version: "LATEST", Instance: "b", Limit: 100})
+			require.NoError(b, err)
+		}
+	})
 	b.Run("next page", func(b *testing.B) {
 		for b.Loop() {
 			page, err := s.List(b.Context(), q)

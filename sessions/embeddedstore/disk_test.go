@@ -105,6 +105,37 @@ func TestReadsWaitForTheDisk(t *testing.T) {
 	require.ElementsMatch(t, []string{"pin", "hit", "get", "list"}, names)
 }
 
+// TestWritesWaitForTheDisk: an update, and a name that counts as used, are acknowledged when they are on disk.
+func TestWritesWaitForTheDisk(t *testing.T) {
+	for name, write := range map[string]func(context.Context, *embeddedstore.Store) error{
+		"update": func(ctx context.Context, s *embeddedstore.Store) error {
+			_, err := s.Update(ctx, update(key("x"), time.Minute))
+			return err
+		},
+		"once": func(ctx context.Context, s *embeddedstore.Store) error {
+			_, err := s.Once(ctx, "x", time.Minute)
+			return err
+		},
+	} {
+		s := open(t, t.TempDir())
+		pin(t, s, request("x"))
+		gate, waiting, done := make(chan struct{}), make(chan struct{}, 1), make(chan error, 2)
+		s.HoldDisk(gate, waiting)
+		for range 2 { // the second, too, rests on what is not on disk yet
+			go func() { done <- write(t.Context(), s) }()
+		}
+		<-waiting
+		select {
+		case err := <-done:
+			require.Fail(t, "acknowledged before it was on disk", "%s: %v", name, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+		close(gate)
+		require.NoError(t, <-done)
+		require.NoError(t, <-done)
+	}
+}
+
 // TestEndIsDurableBeforeNotFound: who is told that a session has ended may rely on it.
 func TestEndIsDurableBeforeNotFound(t *testing.T) {
 	s := open(t, t.TempDir())

@@ -1,6 +1,10 @@
 package embeddedstore
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
 
 // ErrDisk is what a disk that BreakDisk broke answers.
 var ErrDisk = errors.New("disk broken by the test")
@@ -62,5 +66,20 @@ func Seal(entries []byte) []byte {
 	return append(header(logMagic), b...)
 }
 
+// OnceNames returns how many names Once has in memory.
+func (s *Store) OnceNames() int {
+	s.onces.mu.Lock()
+	defer s.onces.mu.Unlock()
+	return max(len(s.onces.calls), s.onces.order.Len())
+}
+
 // Snapshot writes a snapshot of the generation that the log is in.
 func (s *Store) Snapshot() { s.log.replaceLog(s, s.log.dir.generation) }
+
+// EndedRecords returns how many ended records a function has in memory, forgotten ones too.
+func (s *Store) EndedRecords(name string) int {
+	f := s.function(name)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return max(f.leaving.Len(), len(f.ended), f.listing[sessions.Ended].Len(), f.residents[sessions.Ended].Len())
+}

@@ -86,6 +86,9 @@ func step(s *embeddedstore.Store, id string, i int) {
 		}
 	case 2:
 		_, _ = s.Touch(ctx, []sessions.Touch{{Key: got.Key, Epoch: got.Epoch}})
+		if _, err := s.Update(ctx, update(got.Key, 2*time.Hour)); err == nil {
+			fmt.Println("updated", id)
+		}
 	}
 }
 
@@ -95,6 +98,7 @@ type acknowledged struct {
 	home          string
 	moving        bool // was asked for, not acknowledged: either is right
 	ending, ended bool
+	updated       bool
 }
 
 func (a *acknowledged) hear(t *testing.T, verb string, rest []string) {
@@ -105,6 +109,8 @@ func (a *acknowledged) hear(t *testing.T, verb string, rest []string) {
 		a.moving = false
 	case "moves":
 		a.moving = true
+	case "updated":
+		a.updated = true
 	case "ends":
 		a.ending = true
 	case "ended":
@@ -178,6 +184,7 @@ func (a *acknowledged) check(t *testing.T, id string, active map[string]sessions
 	default:
 		require.Equal(t, a.epoch, got.Epoch, "%s", id)
 		require.Equal(t, a.home, got.Home.ID, "%s", id)
+		require.True(t, !a.updated || got.TTL == 2*time.Hour, "the update of %s is lost", id)
 	}
 }
 

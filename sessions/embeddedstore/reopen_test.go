@@ -122,6 +122,9 @@ func TestRotationUnderLoad(t *testing.T) {
 					_, err = s.Rehome(t.Context(), sessions.RehomeRequest{Session: got, Certain: true, Placement: request("").Placement})
 				default:
 					_, err = s.Touch(t.Context(), []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Delivered: true}})
+					if err == nil {
+						_, err = s.Update(t.Context(), update(got.Key, 2*time.Hour))
+					}
 				}
 				if err != nil {
 					errs <- err

@@ -54,6 +54,7 @@ func list(tb testing.TB, s *embeddedstore.Store, state sessions.State) []session
 type everything struct {
 	active, ended []sessions.Session
 	instances     []sessions.InstanceRecord
+	qualifiers    []string
 	secret        []byte
 }
 
@@ -71,6 +72,8 @@ func all(tb testing.TB, s *embeddedstore.Store) everything {
 	for i := range e.instances {
 		e.instances[i].LastHealthy = time.Time{} // need not last
 	}
+	e.qualifiers, err = s.Qualifiers(tb.Context(), fn)
+	require.NoError(tb, err)
 	e.secret, err = s.Secret(tb.Context(), "key")
 	require.NoError(tb, err)
 	return e
@@ -82,6 +85,9 @@ func live(tb testing.TB, s *embeddedstore.Store, prefix string) {
 	ctx := tb.Context()
 	_, err := s.Secret(ctx, "key")
 	require.NoError(tb, err)
+	first, err := s.Once(ctx, prefix, time.Hour)
+	require.NoError(tb, err)
+	require.True(tb, first)
 	records, err := s.Report(ctx, sessions.Report{Function: fn, Version: "LATEST", Instances: []sessions.InstanceReport{
 		{ID: "c", URL: "http://c", Start: prefix, Health: sessions.HealthUp},
 		{ID: "d", URL: "http://d", Health: sessions.HealthGone},
@@ -92,7 +98,7 @@ func live(tb testing.TB, s *embeddedstore.Store, prefix string) {
 	for i := range 10 {
 		r := request(fmt.Sprintf("%s-%d", prefix, i))
 		r.Settings = sessions.Settings{TTL: time.Hour, IdleTimeout: time.Duration(i) * time.Minute, DisableIDReuse: i%2 == 0}
-		r.Placement, r.Origin = place, sessions.OriginAPI
+		r.Placement, r.Origin, r.Name = place, sessions.OriginAPI, "name of "+r.ID
 		r.Isolation = i == 9
 		if i == 9 {
 			r.Candidates = []sessions.Home{{Version: "LATEST", ID: "used" + prefix, Incarnation: 3}}
@@ -103,6 +109,8 @@ func live(tb testing.TB, s *embeddedstore.Store, prefix string) {
 			_, err = s.End(ctx, got, i != 1)
 		case 3, 4:
 			_, err = s.Rehome(ctx, sessions.RehomeRequest{Session: got, Reason: sessions.ReasonGone, Certain: true, Placement: place})
+		case 7, 8:
+			_, err = s.Update(ctx, update(got.Key, 2*time.Hour))
 		case 5, 6:
 			_, err = s.Touch(ctx, []sessions.Touch{{Key: got.Key, Epoch: got.Epoch, Delivered: i == 5}})
 		}
@@ -161,6 +169,11 @@ func openError(dir string) error {
 		_ = s.Close()
 	}
 	return err
+}
+
+// update asks for another TTL.
+func update(k sessions.Key, ttl time.Duration) sessions.UpdateRequest {
+	return sessions.UpdateRequest{Key: k, TTL: &ttl}
 }
 
 // touch sends touches and returns the indices of the stale ones.
