@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/limpet-proxy/limpet/api/dashboard"
+	"github.com/limpet-proxy/limpet/dialects"
 )
 
 // Admin is the admin plane: metrics, health, profiles and the page. Its funcs are called by several requests at once.
@@ -23,6 +24,7 @@ type Admin struct {
 	Draining  func() bool             // nil: never
 	Store     func() StoreStatus      // nil: it answers
 	Functions func() []FunctionStatus // nil: there are none
+	Sessions  *SessionAPI             // nil: the session table has not answered yet
 }
 
 // Handler returns the handler of the admin listener. /healthz and /readyz need no key; all else shows every function,
@@ -46,6 +48,7 @@ func (a Admin) Handler() http.Handler {
 		"/debug/pprof/profile": a.operator(get(http.HandlerFunc(pprof.Profile))),
 		"/debug/pprof/symbol":  a.operator(only(http.HandlerFunc(pprof.Symbol), http.MethodGet, http.MethodHead, http.MethodPost)),
 		"/debug/pprof/trace":   a.operator(get(http.HandlerFunc(pprof.Trace))),
+		functionsPath:          a.Auth.Require(Read, get(http.HandlerFunc(a.listFunctions))),
 	}
 	profiles := a.operator(get(http.HandlerFunc(pprof.Index)))
 	unknown := a.Auth.Require(Read, http.HandlerFunc(notFound))
@@ -56,6 +59,8 @@ func (a Admin) Handler() http.Handler {
 			route.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, "/debug/pprof/"):
 			profiles.ServeHTTP(w, r)
+		case a.Sessions.serves(r):
+			a.Sessions.ServeHTTP(w, r)
 		default:
 			unknown.ServeHTTP(w, r)
 		}
@@ -66,7 +71,7 @@ func (a Admin) Handler() http.Handler {
 func (a Admin) operator(next http.Handler) http.Handler {
 	return a.Auth.Require(Read, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !CallerOf(r.Context()).May(Read, AnyFunction) {
-			denied("this shows every function, and this key may not read them all").write(w)
+			refuse(w, denied("this shows every function, and this key may not read them all"))
 			return
 		}
 		secure(w.Header())
@@ -122,7 +127,7 @@ func (a Admin) view() dashboard.View {
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
-	problem{status: http.StatusNotFound, Code: CodeNotFound, Message: "nothing is at this path"}.write(w)
+	refuse(w, notFoundError())
 }
 
 func get(next http.Handler) http.Handler { return only(next, http.MethodGet, http.MethodHead) }
@@ -137,9 +142,6 @@ func only(next http.Handler, methods ...string) http.Handler {
 				return
 			}
 		}
-		w.Header().Set("Allow", allow)
-		problem{
-			status: http.StatusMethodNotAllowed, Code: CodeMethodNotAllowed, Message: "accepted is " + allow,
-		}.write(w)
+		refuse(w, dialects.MethodNotAllowed(allow))
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limpet-proxy/limpet/api"
+	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/metrics"
 )
 
@@ -155,20 +156,20 @@ func TestAllElseNeedsAKeyThatMayReadEverything(t *testing.T) {
 		api.KeyConfig{ID: "f", SecretFile: file(t, "may only read of f"), Functions: []string{"f"}, Allow: []api.Verb{api.Read}},
 	)}
 	for _, path := range paths() {
-		requireProblem(t, get(t, a, path), 401, api.CodeInvalidAccessKeyID)
-		requireProblem(t, get(t, a, path, "Authorization: Bearer may only write here"), 403, api.CodeAccessDenied)
+		requireProblem(t, get(t, a, path), 401, dialects.CodeInvalidAccessKeyID)
+		requireProblem(t, get(t, a, path, "Authorization: Bearer may only write here"), 403, dialects.CodeAccessDenied)
 		if path != "/no/such/path" {
-			requireProblem(t, get(t, a, path, "Authorization: Bearer may only read of f"), 403, api.CodeAccessDenied)
+			requireProblem(t, get(t, a, path, "Authorization: Bearer may only read of f"), 403, dialects.CodeAccessDenied)
 		}
 	}
 	require.Equal(t, 200, get(t, a, "/", "Authorization: Bearer "+secret).Code)
 	require.Equal(t, 200, get(t, a, "/debug/pprof/goroutine", "Authorization: Bearer "+secret).Code)
-	requireProblem(t, get(t, a, "/no/such/path", "Authorization: Bearer "+secret), 404, api.CodeNotFound)
+	requireProblem(t, get(t, a, "/no/such/path", "Authorization: Bearer "+secret), 404, dialects.CodeNotFound)
 }
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	for _, path := range []string{"", "//", "/metrics/", "/healthz/", "/Metrics", "/index.html", "/debug/pprof", "/debug/vars", "/limpet/v1/"} {
-		requireProblem(t, get(t, api.Admin{}, path), 404, api.CodeNotFound)
+		requireProblem(t, get(t, api.Admin{}, path), 404, dialects.CodeNotFound)
 	}
 	for _, path := range append(paths(), "/healthz", "/readyz") {
 		if path == "/debug/pprof/symbol" || path == "/no/such/path" {
@@ -176,7 +177,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		}
 		for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 			w := do(api.Admin{}, method, path)
-			requireProblem(t, w, 405, api.CodeMethodNotAllowed)
+			requireProblem(t, w, 405, dialects.CodeMethodNotAllowed)
 			require.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 		}
 	}

@@ -12,6 +12,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/time/rate"
+
+	"github.com/limpet-proxy/limpet/dialects"
 )
 
 const (
@@ -24,8 +28,9 @@ const (
 
 // Auth decides who may use the admin listener. It is immutable and safe for concurrent use; a reload makes another.
 //
-// With keys, a caller sends Authorization: Bearer and a secret (RFC 6750, section 2.1). Without, as for a nil *Auth,
-// everybody on this machine may do everything: the configuration allows that on a loopback address only.
+// With keys, a caller sends Authorization: Bearer and a secret (RFC 6750, section 2.1), or, to the session API, what an
+// SDK signs with the key's ID and secret. Without, as for a nil *Auth, everybody on this machine may do everything: the
+// configuration allows that on a loopback address only.
 type Auth struct {
 	keys   []key
 	origin http.CrossOriginProtection
@@ -34,6 +39,7 @@ type Auth struct {
 type key struct {
 	caller Caller
 	hash   [sha256.Size]byte
+	secret []byte // for signatures
 }
 
 // Caller is who sent a request. The zero Caller may do nothing.
@@ -41,6 +47,7 @@ type Caller struct {
 	ID        string   // of the key; "" where the listener is open
 	functions []string // names, or AnyFunction
 	allow     []Verb
+	limiter   *rate.Limiter // of the key; nil: without limit
 }
 
 // May says whether the caller may use the function with that name; AnyFunction asks for all of them.
@@ -54,15 +61,17 @@ func (c Caller) May(verb Verb, function string) bool {
 func LoadKeys(cfg AuthConfig) (*Auth, error) {
 	a := &Auth{}
 	for i, k := range cfg.Keys {
-		hash, err := readSecret(k.SecretFile)
+		secret, err := secretText(k.SecretFile)
 		if err != nil {
 			return nil, fmt.Errorf("auth.keys[%d] %q: %w", i, k.ID, err)
 		}
+		hash := sha256.Sum256(secret)
 		// Of two keys with one secret, nobody could tell which one's rights a caller has.
 		if other := a.find(hash); other != nil {
 			return nil, fmt.Errorf("auth.keys[%d] %q: same secret as key %q, each key needs its own", i, k.ID, other.ID)
 		}
-		a.keys = append(a.keys, key{Caller{k.ID, slices.Clone(k.Functions), slices.Clone(k.Allow)}, hash})
+		caller := Caller{k.ID, slices.Clone(k.Functions), slices.Clone(k.Allow), newLimiter(k.Rate)}
+		a.keys = append(a.keys, key{caller, hash, secret})
 	}
 	return a, nil
 }
@@ -104,11 +113,14 @@ func (a *Auth) Require(verb Verb, next http.Handler) http.Handler {
 		if refusal == nil && !slices.Contains(caller.allow, verb) {
 			refusal = denied("this key may not " + string(verb))
 		}
+		if refusal == nil {
+			refusal = caller.limit()
+		}
 		if refusal != nil {
-			if refusal.status == http.StatusUnauthorized {
+			if refusal.Status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", "Bearer")
 			}
-			refusal.write(w)
+			refuse(w, refusal)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
@@ -123,13 +135,13 @@ func CallerOf(ctx context.Context) Caller {
 	return caller
 }
 
-func (a *Auth) caller(r *http.Request) (Caller, *problem) {
+func (a *Auth) caller(r *http.Request) (Caller, *dialects.Error) {
 	if a == nil || len(a.keys) == 0 {
 		return a.local(r)
 	}
 	secret, ok := bearer(r)
 	if !ok {
-		return Caller{}, &problem{status: http.StatusUnauthorized, Code: CodeInvalidAccessKeyID,
+		return Caller{}, &dialects.Error{Status: http.StatusUnauthorized, Code: dialects.CodeInvalidAccessKeyID,
 			Message: "send Authorization: Bearer and the secret of a key"}
 	}
 	if c := a.find(sha256.Sum256([]byte(secret))); c != nil {
@@ -151,6 +163,16 @@ func (a *Auth) find(hash [sha256.Size]byte) *Caller {
 	return &a.keys[found].caller
 }
 
+// byID returns the key that a signature names; nil if there is none. IDs are no secrets.
+func (a *Auth) byID(id string) *key {
+	for i := range a.keys {
+		if a.keys[i].caller.ID == id {
+			return &a.keys[i]
+		}
+	}
+	return nil
+}
+
 // bearer returns the secret of a request. A repeated header is none: a proxy on the way may look at the other one.
 func bearer(r *http.Request) (secret string, ok bool) {
 	values := r.Header.Values("Authorization")
@@ -169,7 +191,7 @@ func bearer(r *http.Request) (secret string, ok bool) {
 //     are one origin, so the page may read the answers. But it sends Host: evil.example, which is refused here.
 //   - A form or a no-cors fetch sends, from any origin, what it may not read the answer of. It cannot hide its origin
 //     (Sec-Fetch-Site, or Origin), so it is refused for whatever changes something.
-func (a *Auth) local(r *http.Request) (Caller, *problem) {
+func (a *Auth) local(r *http.Request) (Caller, *dialects.Error) {
 	if !loopback(r.Host) {
 		return Caller{}, denied("without keys, the host must be localhost or a loopback address")
 	}
@@ -196,8 +218,4 @@ func loopback(host string) bool {
 	}
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
-}
-
-func denied(message string) *problem {
-	return &problem{status: http.StatusForbidden, Code: CodeAccessDenied, Message: message}
 }

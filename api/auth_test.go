@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limpet-proxy/limpet/api"
+	"github.com/limpet-proxy/limpet/dialects"
 )
 
 const secret = "0123456789abcdef"
@@ -40,15 +41,15 @@ func reader(t *testing.T) *api.Auth {
 }
 
 // requireProblem checks the one shape of errors.
-func requireProblem(t *testing.T, w *httptest.ResponseRecorder, status int, code string) {
+func requireProblem(t *testing.T, w *httptest.ResponseRecorder, status int, code dialects.Code) {
 	t.Helper()
 	require.Equal(t, status, w.Code, w.Body.String())
-	require.Equal(t, code, w.Header().Get("Limpet-Error"))
+	require.EqualValues(t, code, w.Header().Get("Limpet-Error"))
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	var body map[string]string
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
 	require.Len(t, body, 3)
-	require.Equal(t, code, body["Code"])
+	require.EqualValues(t, code, body["Code"])
 	require.NotEmpty(t, body["Message"])
 	require.Regexp(t, `^[0-9a-f]{32}$`, body["RequestId"])
 	require.Equal(t, body["RequestId"], w.Header().Get("X-Request-Id"))
@@ -106,7 +107,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run("missing/"+name, func(t *testing.T) {
 			w, caller := send(auth, api.Read, request("GET", "localhost", headers...))
-			requireProblem(t, w, http.StatusUnauthorized, api.CodeInvalidAccessKeyID)
+			requireProblem(t, w, http.StatusUnauthorized, dialects.CodeInvalidAccessKeyID)
 			require.Equal(t, "Bearer", w.Header().Get("WWW-Authenticate"))
 			require.Nil(t, caller)
 		})
@@ -116,14 +117,14 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run("wrong/"+name, func(t *testing.T) {
 			w, caller := send(auth, api.Read, request("GET", "localhost", "Authorization: Bearer "+wrong))
-			requireProblem(t, w, http.StatusForbidden, api.CodeAccessDenied)
+			requireProblem(t, w, http.StatusForbidden, dialects.CodeAccessDenied)
 			require.Empty(t, w.Header().Get("WWW-Authenticate"))
 			require.Nil(t, caller)
 		})
 	}
 	t.Run("verb", func(t *testing.T) {
 		w, caller := send(auth, api.Write, request("GET", "localhost", "Authorization: Bearer "+secret))
-		requireProblem(t, w, http.StatusForbidden, api.CodeAccessDenied)
+		requireProblem(t, w, http.StatusForbidden, dialects.CodeAccessDenied)
 		require.Nil(t, caller)
 	})
 }
@@ -150,7 +151,7 @@ func TestWithoutKeysOnlyThisMachineMay(t *testing.T) {
 				r := request("GET", "x")
 				r.Host = host
 				w, caller := send(auth, api.Read, r)
-				requireProblem(t, w, http.StatusForbidden, api.CodeAccessDenied)
+				requireProblem(t, w, http.StatusForbidden, dialects.CodeAccessDenied)
 				require.Nil(t, caller)
 			})
 		}
@@ -162,7 +163,7 @@ func TestWithoutKeysOtherSitesMayChangeNothing(t *testing.T) {
 		for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: http://evil.example"} {
 			for _, method := range []string{"POST", "PUT", "DELETE"} {
 				w, caller := send(auth, api.Write, request(method, "127.0.0.1:9090", header))
-				requireProblem(t, w, http.StatusForbidden, api.CodeAccessDenied)
+				requireProblem(t, w, http.StatusForbidden, dialects.CodeAccessDenied)
 				require.Nil(t, caller, name)
 			}
 			_, caller := send(auth, api.Read, request("GET", "127.0.0.1:9090", header))

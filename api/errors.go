@@ -5,32 +5,23 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+
+	"github.com/limpet-proxy/limpet/dialects"
 )
 
-// The codes that Limpet-Error and the body's Code give on the admin listener.
-const (
-	CodeAccessDenied       = "AccessDenied"       // 403: the key, the host or the origin may not do this
-	CodeInvalidAccessKeyID = "InvalidAccessKeyID" // 401: there is no key
-	CodeNotFound           = "NotFound"           // 404: nothing is at this path
-	CodeMethodNotAllowed   = "MethodNotAllowed"   // 405
-)
-
-// problem is an error in the shape of every response that Limpet makes itself.
-type problem struct {
-	status  int
-	Code    string
-	Message string
-	// RequestId is spelled as Function Compute spells it.
-	RequestID string `json:"RequestId"`
+// refuse answers with an error where no dialect is spoken: in the shape of every response that Limpet makes itself.
+func refuse(w http.ResponseWriter, e *dialects.Error) {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: see crypto/rand
+	id := hex.EncodeToString(b[:])
+	secure(w.Header())
+	w.Header().Set("X-Request-Id", id)
+	_ = dialects.FC.Write(w, id, e) // an error can only be that the client is gone
 }
 
-func (p problem) write(w http.ResponseWriter) {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails: see crypto/rand
-	p.RequestID = hex.EncodeToString(id[:])
-	w.Header().Set("Limpet-Error", p.Code)
-	w.Header().Set("X-Request-Id", p.RequestID)
-	writeJSON(w, p.status, p)
+// denied is 403 AccessDenied: the key, the host or the origin may not do this.
+func denied(message string) *dialects.Error {
+	return &dialects.Error{Code: dialects.CodeAccessDenied, Status: http.StatusForbidden, Message: message}
 }
 
 // writeJSON answers with body. An error can only be that the client is gone.
@@ -38,7 +29,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	secure(w.Header())
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
+	if _, none := body.(noBody); !none {
+		_ = json.NewEncoder(w).Encode(body)
+	}
 }
 
 // secure keeps what the admin plane answers out of caches and out of other sites' pages.

@@ -3,8 +3,10 @@ package api
 import (
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // AnyFunction in a key's functions stands for all of them.
@@ -63,6 +65,9 @@ func (k KeyConfig) Validate(report func(key, problem string)) {
 	if len(k.Allow) == 0 {
 		report("allow", "is empty, accepted is a list of read, write and invoke")
 	}
+	if !(k.Rate >= 0) || math.IsInf(k.Rate, 0) { // not a number is neither
+		report("rate", fmt.Sprintf("%v is no rate, accepted is a number of calls a second, or 0 for no limit", k.Rate))
+	}
 	for i, v := range k.Allow {
 		if !slices.Contains([]Verb{Read, Write, Invoke}, v) {
 			report(fmt.Sprintf("allow[%d]", i), fmt.Sprintf("%.40q is no verb, accepted are read, write and invoke", string(v)))
@@ -76,4 +81,13 @@ func validKeyID(id string) bool {
 	return len(id) <= maxKeyID && !strings.ContainsFunc(id, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_.-", r)
 	})
+}
+
+// Validate calls report for a ceiling under which no session could be made.
+func (c SessionsConfig) Validate(report func(key, problem string)) {
+	for key, ttl := range map[string]time.Duration{"max_ttl.fc": c.MaxTTL.FC, "max_ttl.agentcore": c.MaxTTL.AgentCore} {
+		if ttl < time.Second {
+			report(key, fmt.Sprintf("%v is too short, accepted is 1s or more", ttl))
+		}
+	}
 }

@@ -55,7 +55,7 @@ func TestAnchorsAliasesTagsMergeKeys(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	check(t, []badFile{
-		{"lisen: x\n" + one, "1:1: lisen: is an unknown key, did you mean listen? Accepted are listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, store, cache, functions"},
+		{"lisen: x\n" + one, "1:1: lisen: is an unknown key, did you mean listen? Accepted are listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
 		{"limits: {speed: 1}\n" + one, "1:10: limits.speed: is an unknown key, accepted are header_bytes, header_timeout"},
 		{"shutdown: {Delay: 1s, dead-line: 1s}\n" + one, `
 1:12: shutdown.Delay: is an unknown key, did you mean delay? Accepted are delay, deadline
@@ -78,8 +78,8 @@ func TestKeys(t *testing.T) {
 func TestTypes(t *testing.T) {
 	const duration = "accepted is a duration such as 500ms, 30s, 5m or 6h; 0 needs no unit"
 	check(t, []badFile{
-		{"text\n", "1:1: file: is text, accepted is a mapping with the keys listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, store, cache, functions"},
-		{"- a\n", "1:1: file: is a list, accepted is a mapping with the keys listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, store, cache, functions"},
+		{"text\n", "1:1: file: is text, accepted is a mapping with the keys listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
+		{"- a\n", "1:1: file: is a list, accepted is a mapping with the keys listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
 		{"listen: 8080\nadmin: [x]\ndeployment: true\n" + one, `
 1:9: listen: 8080 is a number, in quotes it is text, accepted is text
 2:8: admin: is a list, accepted is text
@@ -127,10 +127,10 @@ functions:
   - qualifier: v2
     when_full:
       wait: soon
-    invoke: true
+    invoke: yes
 `, `
 1:8: admin: 0.0.0.0:9090 can be reached from other machines and auth.keys is empty, accepted is a loopback address such as 127.0.0.1:9090, or keys
-2:1: lisen: is an unknown key, did you mean listen? Accepted are listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, store, cache, functions
+2:1: lisen: is an unknown key, did you mean listen? Accepted are listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions
 3:13: deployment: "two lines" cannot name a deployment, accepted are 1 to 128 letters, digits, _ . and -, the first a letter, a digit or _
 5:19: cache.sessions: 0 holds nothing, accepted is 1 or more
 7:9: store.kind: "postgres" is no kind of store, accepted are embedded and redis
@@ -141,5 +141,5 @@ functions:
 15:5: functions[1].instances.static: a function without instances can answer nothing, accepted is at least one {id, url}
 15:5: functions[1].match: "" takes the same host and path as "a" (functions[0]), accepted is a host or a path of its own
 17:13: functions[1].when_full.wait: "soon" is not a duration, accepted is a duration such as 500ms, 30s, 5m or 6h; 0 needs no unit
-18:13: functions[1].invoke: true is not built yet, accepted is false`}})
+18:13: functions[1].invoke: "yes" is neither true nor false, accepted is true or false`}})
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Limits         proxy.LimitsConfig     `yaml:"limits"`
 	AccessLog      proxy.AccessLogConfig  `yaml:"access_log"`
 	Auth           api.AuthConfig         `yaml:"auth"`
+	SessionAPI     api.SessionsConfig     `yaml:"session_api"`
 	Store          StoreConfig            `yaml:"store"`
 	Cache          CacheConfig            `yaml:"cache"`
 	Functions      []proxy.FunctionConfig `yaml:"functions"`
@@ -57,6 +58,7 @@ func Default() Config {
 		Shutdown:   proxy.ShutdownConfig{Delay: proxy.DefaultShutdownDelay, Deadline: proxy.DefaultShutdownDeadline},
 		Limits:     proxy.LimitsConfig{HeaderBytes: proxy.DefaultHeaderBytes, HeaderTimeout: proxy.DefaultHeaderTimeout},
 		AccessLog:  proxy.AccessLogConfig{Enabled: true, Sample: 1},
+		SessionAPI: api.DefaultSessionsConfig(),
 		Store:      StoreConfig{Kind: StoreEmbedded, Redis: redisstore.DefaultConfig()},
 		Cache:      CacheConfig{Sessions: sessions.DefaultCacheSessions},
 	}

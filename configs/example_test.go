@@ -50,6 +50,10 @@ func ExampleConfig_Print() {
 	//   sample: 1
 	// auth:
 	//   keys: []
+	// session_api:
+	//   max_ttl:
+	//     fc: 6h
+	//     agentcore: 8h
 	// store:
 	//   kind: embedded
 	//   path: ""

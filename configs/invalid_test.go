@@ -58,7 +58,7 @@ func TestKeysOfCallers(t *testing.T) {
 		"    - {id: a, secret_file: " + good + ", functions: [a, b], allow: [read, fly]}\n" +
 		"    - {id: a, secret_file: " + good + ", functions: [], allow: []}\n" +
 		"    - {id: a/b, secret_file: " + short + "}\n" +
-		"    - {rate: 5}\n" + one
+		"    - {rate: -5}\n" + one
 	got := strings.Join(lines(t, text, nil), "\n")
 	for _, want := range []string{
 		`auth.keys[0].functions[1]: there is no function "b", accepted are names of functions, or "*"`,
@@ -71,7 +71,7 @@ func TestKeysOfCallers(t *testing.T) {
 		`5:30: auth.keys[2].secret_file: secret_file ` + short + ` is empty, accepted is a file that holds the secret`,
 		`6:7: auth.keys[3].id: is missing, accepted are 1 to 128 letters, digits, _ . and -`,
 		`6:7: auth.keys[3].secret_file: is missing, accepted is a file that holds the secret`,
-		`6:8: auth.keys[3].rate: is not built yet, accepted is to leave it out`,
+		`6:14: auth.keys[3].rate: -5 is no rate, accepted is a number of calls a second, or 0 for no limit`,
 	} {
 		require.Contains(t, got, want)
 	}
@@ -91,8 +91,8 @@ func TestFunctions(t *testing.T) {
 1:37: functions[0].requests_per_instance: 0 lets no request through, accepted is 1 or more
 1:58: functions[0].on_instance_loss: "wait" is no loss policy, accepted is rehome or fail`},
 		{fn("when_full: {wait: 11m}"), "1:32: functions[0].when_full.wait: 11m0s is out of range, accepted is 0s to 10m0s"},
-		{fn("invoke_path: /x, timeouts: {connect: 0}"), `
-1:27: functions[0].invoke_path: is not built yet, accepted is /invoke, or to leave it out
+		{fn("invoke_path: x,  timeouts: {connect: 0}"), `
+1:27: functions[0].invoke_path: "x" does not start with /, accepted is a path such as /invoke
 1:51: functions[0].timeouts.connect: 0s is not above 0, accepted is a duration such as 500ms or 2s`},
 		{fn("affinity: {sse_path: /other}"), "1:35: functions[0].affinity.sse_path: is not built yet, accepted is /sse, or to leave it out"},
 		{fn("affinity: {type: GENERATED_COOKIE, cookie: {keys_file: /none}}"), "1:69: functions[0].affinity.cookie.keys_file: signing keys: open /none: no such file or directory; accepted is a file with one key of at least 32 bytes in each line"},

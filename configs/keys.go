@@ -87,7 +87,7 @@ func (d *decoder) unknown(parent string, n ast.Node, known fields) {
 // planned reports whether the design has the key though no struct has it yet.
 func planned(path string) bool {
 	switch regexp.MustCompile(`\[\d+\]`).ReplaceAllString(path, "[]") {
-	case "auth.keys[].rate", "functions[].weights":
+	case "functions[].weights":
 		return true
 	default:
 		return false

@@ -59,6 +59,7 @@ func (c Config) Validate(report func(key, problem string)) {
 	c.Limits.Validate(under("limits", report))
 	c.AccessLog.Validate(under("access_log", report))
 	c.Auth.Validate(under("auth", report))
+	c.SessionAPI.Validate(under("session_api", report))
 	c.validateKeyFunctions(report)
 	c.Store.Validate(under("store", report))
 	if c.Cache.Sessions < 1 {

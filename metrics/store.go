@@ -22,13 +22,18 @@ const (
 	OpInstances
 	OpSecret
 	OpPing
+	OpUpdate
+	OpHistory
+	OpQualifiers
+	OpOnce
 	OpOther
 	opCount
 )
 
 // String returns the label value.
 func (o StoreOp) String() string {
-	return word(uint8(o), "pin", "rehome", "end", "touch", "sweep", "get", "list", "report", "instances", "secret", "ping", Other)
+	return word(uint8(o), "pin", "rehome", "end", "touch", "sweep", "get", "list", "report", "instances", "secret", "ping",
+		"update", "history", "qualifiers", "once", Other)
 }
 
 // StoreResult says how a call of the session store ended.

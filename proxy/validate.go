@@ -52,6 +52,7 @@ func (c FunctionConfig) Validate(report func(key, problem string)) {
 	c.WhenFull.Validate(under("when_full", report))
 	c.Instances.Validate(under("instances", report))
 	c.validateUnbuilt(report)
+	c.validateInvoke(report)
 	validateUpgrades(c.Upgrades, report)
 	c.Timeouts.Validate(under("timeouts", report))
 }
@@ -72,11 +73,11 @@ func (c FunctionConfig) validateUnbuilt(report report) {
 	if p := c.Affinity.SSEPath; p != "" && p != affinity.DefaultSSEPath {
 		report("affinity.sse_path", fmt.Sprintf("is not built yet, accepted is %s, or to leave it out", affinity.DefaultSSEPath))
 	}
-	if c.Invoke {
-		report("invoke", "true is not built yet, accepted is false")
-	}
-	if c.InvokePath != DefaultInvokePath {
-		report("invoke_path", fmt.Sprintf("is not built yet, accepted is %s, or to leave it out", DefaultInvokePath))
+}
+
+func (c FunctionConfig) validateInvoke(report report) {
+	if problem := badPath(c.InvokePath); problem != "" {
+		report("invoke_path", fmt.Sprintf("%.80q %s, accepted is a path such as %s", c.InvokePath, problem, DefaultInvokePath))
 	}
 }
 

@@ -23,7 +23,10 @@ func TestFunctionConfigValidate(t *testing.T) {
 		"policy and grace": {func(c *proxy.FunctionConfig) { c.OnInstanceLoss, c.LossGrace = "", -1 }, []string{"on_instance_loss", "loss_grace"}},
 		"wait":             {func(c *proxy.FunctionConfig) { c.WhenFull.Wait = proxy.MaxWait + 1 }, []string{"when_full.wait"}},
 		"longest wait":     {func(c *proxy.FunctionConfig) { c.WhenFull.Wait = proxy.MaxWait }, nil},
-		"not built":        {func(c *proxy.FunctionConfig) { c.Invoke, c.InvokePath, c.Affinity.SSEPath = true, "/x", "/y" }, []string{"affinity.sse_path", "invoke", "invoke_path"}},
+		"not built":        {func(c *proxy.FunctionConfig) { c.Affinity.SSEPath = "/y" }, []string{"affinity.sse_path"}},
+		"invoke":           {func(c *proxy.FunctionConfig) { c.Invoke, c.InvokePath = true, "/run/it" }, nil},
+		"invoke path":      {func(c *proxy.FunctionConfig) { c.InvokePath = "run" }, []string{"invoke_path"}},
+		"no invoke path":   {func(c *proxy.FunctionConfig) { c.InvokePath = "" }, []string{"invoke_path"}},
 		"mcp":              {func(c *proxy.FunctionConfig) { c.Affinity.Type = sessions.AffinityMCPSSE }, []string{"affinity.type"}},
 		"timeouts":         {func(c *proxy.FunctionConfig) { c.Timeouts = proxy.TimeoutsConfig{} }, []string{"timeouts.connect", "timeouts.response_header", "timeouts.idle"}},
 		"sessions of nothing": {func(c *proxy.FunctionConfig) {

@@ -32,7 +32,7 @@ type process struct {
 	shutdown  atomic.Pointer[proxy.ShutdownConfig] // in force
 	logger    *slog.Logger
 	accessLog *slog.Logger // where access logs go, if they are on
-	logKey    []byte       // of the session hashes in them
+	secrets   secrets      // shared by the replicas; nil before the store has answered
 
 	data, admin net.Listener
 	server      *proxy.Server
@@ -134,7 +134,10 @@ func (p *process) start(ctx, background context.Context, failed chan<- error) er
 		}
 	})
 	var err error
-	if p.functions.keys, p.logKey, err = p.secrets(ctx); err != nil {
+	if p.secrets, err = loadSecrets(ctx, p.store); err != nil {
+		return err
+	}
+	if p.functions.keys, err = affinity.NewKeys(p.secrets[secretCookie]); err != nil {
 		return err
 	}
 	if err := p.apply(p.cfg); err != nil {
@@ -145,20 +148,6 @@ func (p *process) start(ctx, background context.Context, failed chan<- error) er
 	return nil
 }
 
-// secrets returns the keys of cookies and of session hashes in logs, shared by the replicas.
-func (p *process) secrets(ctx context.Context) (*affinity.Keys, []byte, error) {
-	cookie, err := sharedSecret(ctx, p.store, "cookie")
-	if err != nil {
-		return nil, nil, fmt.Errorf("cookie key: %w", err)
-	}
-	logKey, err := sharedSecret(ctx, p.store, "access-log")
-	if err != nil {
-		return nil, nil, fmt.Errorf("access log key: %w", err)
-	}
-	keys, err := affinity.NewKeys(cookie)
-	return keys, logKey, err
-}
-
 // apply puts cfg in force: all of what a running process can change, or nothing.
 func (p *process) apply(cfg configs.Config) error {
 	err := p.tryApply(cfg)
@@ -167,7 +156,7 @@ func (p *process) apply(cfg configs.Config) error {
 }
 
 func (p *process) tryApply(cfg configs.Config) error {
-	plane := proxy.Plane{AccessLog: proxy.AccessLog{Sample: cfg.AccessLog.Sample, Key: p.logKey}}
+	plane := proxy.Plane{AccessLog: proxy.AccessLog{Sample: cfg.AccessLog.Sample, Key: p.secrets[secretAccessLog]}}
 	if cfg.AccessLog.Enabled {
 		plane.AccessLog.Logger = p.accessLog
 	}
@@ -175,7 +164,7 @@ func (p *process) tryApply(cfg configs.Config) error {
 	if plane.Trusted, err = proxy.ParseTrusted(cfg.TrustedProxies); err != nil {
 		return err
 	}
-	admin, err := p.newAdmin(cfg.Auth)
+	admin, err := p.newAdmin(cfg)
 	if err != nil {
 		return err
 	}
@@ -212,21 +201,25 @@ func (p *process) sweeper() sessions.Sweeper {
 	}
 }
 
-// newAdmin makes the admin plane for these keys.
-func (p *process) newAdmin(cfg api.AuthConfig) (http.Handler, error) {
-	auth, err := api.LoadKeys(cfg)
+// newAdmin makes the admin plane for these keys. It has no session API before the store has answered.
+func (p *process) newAdmin(cfg configs.Config) (http.Handler, error) {
+	auth, err := api.LoadKeys(cfg.Auth)
+	if err != nil {
+		return nil, err
+	}
+	sessionAPI, err := p.newSessionAPI(auth, cfg.SessionAPI)
 	if err != nil {
 		return nil, err
 	}
 	v, _ := buildVersion()
 	return api.Admin{
-		Auth: auth, Metrics: p.registry, Deployment: p.cfg.Deployment, Version: v,
+		Auth: auth, Metrics: p.registry, Deployment: p.cfg.Deployment, Version: v, Sessions: sessionAPI,
 		Draining: p.leaving.Load, Store: p.watch.status, Functions: p.functions.statuses,
 	}.Handler(), nil
 }
 
 func (p *process) serveAdmin(failed chan<- error) error {
-	admin, err := p.newAdmin(p.cfg.Auth)
+	admin, err := p.newAdmin(p.cfg)
 	if err != nil {
 		return err
 	}

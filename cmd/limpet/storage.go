@@ -43,6 +43,7 @@ var storeOps = map[string]metrics.StoreOp{
 	"pin": metrics.OpPin, "rehome": metrics.OpRehome, "end": metrics.OpEnd, "touch": metrics.OpTouch,
 	"sweep": metrics.OpSweep, "get": metrics.OpGet, "list": metrics.OpList, "report": metrics.OpReport,
 	"instances": metrics.OpInstances, "secret": metrics.OpSecret, "ping": metrics.OpPing,
+	"update": metrics.OpUpdate, "history": metrics.OpHistory, "qualifiers": metrics.OpQualifiers, "once": metrics.OpOnce,
 }
 
 // storeResult tells an answer that is not the wanted one from no answer.
@@ -52,6 +53,7 @@ func storeResult(err error) metrics.StoreResult {
 	}
 	for _, refusal := range []error{
 		sessions.ErrExists, sessions.ErrNotFound, sessions.ErrFull, sessions.ErrIDReuse, sessions.ErrMoved, sessions.ErrAlive,
+		sessions.ErrMismatch,
 	} {
 		if errors.Is(err, refusal) {
 			return metrics.StoreRefused

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/limpet-proxy/limpet/api/signature"
+	"github.com/limpet-proxy/limpet/dialects"
+)
+
+const (
+	// MaxBody is the length in bytes of the longest body of a control operation.
+	MaxBody = 64 << 10
+	// MaxSignedBody is the length in bytes of the longest body of an invocation whose signature can only be verified
+	// when all of it is there: SigV4 without X-Amz-Content-Sha256, as AWS's own SDKs send it.
+	MaxSignedBody = 16 << 20
+	// bodyTimeout bounds the arrival of a body that is read before anything is done.
+	bodyTimeout = 30 * time.Second
+)
+
+// authenticate finds out who calls, reads the body where it is to be read, and takes one from the key's rate.
+func (c *call) authenticate() *dialects.Error {
+	signed, isSigned, err := signature.Parse(c.r)
+	open := c.Auth == nil || len(c.Auth.keys) == 0
+	switch {
+	case open:
+		err = c.local()
+	case err != nil:
+		return signatureProblem(err)
+	case isSigned:
+		err = c.verify(signed)
+	default:
+		var problem *dialects.Error
+		c.caller, problem = c.Auth.caller(c.r)
+		if problem != nil {
+			return problem
+		}
+		err = c.readBody()
+	}
+	var refusal *dialects.Error
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case err != nil:
+		return signatureProblem(err)
+	}
+	return c.caller.limit()
+}
+
+// local is for a listener without keys. What a signature says there is not looked at: the SDKs sign in any case.
+func (c *call) local() error {
+	var problem *dialects.Error
+	if c.caller, problem = c.Auth.local(c.r); problem != nil {
+		return problem
+	}
+	return c.readBody()
+}
+
+// verify checks a signed request: key, time, signature, body, in this order, so that what costs most comes last.
+func (c *call) verify(signed signature.Signed) error {
+	key := c.Auth.byID(signed.KeyID)
+	if key == nil {
+		return &dialects.Error{Code: dialects.CodeInvalidAccessKeyID, Status: http.StatusForbidden, Message: "there is no such access key ID"}
+	}
+	if err := signed.Fresh(time.Now(), signature.DefaultWindow); err != nil {
+		return err
+	}
+	hash := signed.Payload
+	if hash == "" {
+		if err := c.readWhole(); err != nil {
+			return err
+		}
+		hash = c.bodyHash()
+	}
+	if err := signed.Verify(c.r, key.secret, hash); err != nil {
+		return err
+	}
+	c.caller = key.caller
+	c.replay = cmp.Or(signed.Nonce, signed.Signature)
+	if signed.Payload == "" {
+		return nil // the body is read
+	}
+	c.r.Body = signed.Body(c.r.Body)
+	return c.readBody()
+}
+
+// readWhole reads the body of an invocation too, and puts it back.
+func (c *call) readWhole() error {
+	if !c.invoke {
+		return c.readBody()
+	}
+	if err := c.read(MaxSignedBody); err != nil {
+		return err
+	}
+	c.r.Body = io.NopCloser(bytes.NewReader(c.body))
+	return nil
+}
+
+// readBody reads the body of a control operation. That of an invocation streams.
+func (c *call) readBody() error {
+	if c.invoke {
+		return nil
+	}
+	return c.read(MaxBody)
+}
+
+func (c *call) read(limit int64) error {
+	// Not supported means that there is nobody who could be slow.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	var err error
+	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &dialects.Error{Code: dialects.CodeEntityTooLarge, Status: http.StatusBadRequest, Message: "the body is larger than it may be here"}
+	case errors.Is(err, signature.ErrBody):
+		return err
+	case err != nil:
+		return &dialects.Error{Code: dialects.CodeInvalidArgument, Status: http.StatusBadRequest, Message: "the body cannot be read", Reason: dialects.ReasonUnparsable}
+	}
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
+	return nil
+}
+
+func (c *call) bodyHash() string {
+	sum := sha256.Sum256(c.body)
+	return hex.EncodeToString(sum[:])
+}
+
+// firstTime refuses a signed request that comes again: whoever has read it on the way could repeat what it changed. An
+// SDK signs each of its own retries anew. Two equal reads within a second share a SigV4 signature and both pass.
+func (c *call) firstTime() *dialects.Error {
+	if c.replay == "" {
+		return nil
+	}
+	first, err := c.Store.Once(c.r.Context(), "signed:"+c.caller.ID+":"+c.replay, 2*signature.DefaultWindow)
+	if err != nil {
+		return conditionOf(err)
+	}
+	if !first {
+		return &dialects.Error{Code: dialects.CodeSignatureNotMatch, Status: http.StatusForbidden, Message: "this signed request was sent before"}
+	}
+	return nil
+}
+
+func signatureProblem(err error) *dialects.Error {
+	e := &dialects.Error{Code: dialects.CodeSignatureNotMatch, Status: http.StatusForbidden, Message: err.Error()}
+	if errors.Is(err, signature.ErrMalformed) {
+		e.Code = dialects.CodeAccessDenied
+	}
+	return e
+}

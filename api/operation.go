@@ -1,0 +1,161 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/limpet-proxy/limpet/dialects"
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// operation is what a method and path of a dialect mean.
+type operation struct {
+	name     string // the vendor's
+	verb     Verb
+	function string // whose it is, for the key's rights; "" for none that is known
+	run      func(*call) (any, *dialects.Error)
+	invoke   bool // its body goes to an instance: run is not used
+}
+
+// call is one operation under way.
+type call struct {
+	*SessionAPI
+	operation
+	dialect dialects.Dialect
+	w       http.ResponseWriter // for headers only
+	r       *http.Request
+	id      string // of the request
+	caller  Caller
+	body    []byte // whole; nil for an invocation that streams
+	replay  string // what a signed request is known again by; "" for one that is not signed
+
+	qualifier, session string // for the audit, as soon as they are known
+}
+
+// noBody is the answer without one.
+type noBody struct{}
+
+// query returns the request's query. What net/url cannot parse is not in it.
+func (c *call) query() url.Values { return c.r.URL.Query() }
+
+// serves says whether the path belongs to the session API.
+func (a *SessionAPI) serves(r *http.Request) bool {
+	_, _, ok := dialectOf(r)
+	return ok
+}
+
+func dialectOf(r *http.Request) (dialects.Dialect, []string, bool) {
+	segments, ok := dialects.Segments(r)
+	if !ok {
+		return dialects.FC, nil, false
+	}
+	d, ok := dialects.Of(segments)
+	return d, segments, ok
+}
+
+// route finds the operation. An error is for after the caller is known: who has no key learns nothing.
+func (a *SessionAPI) route(d dialects.Dialect, r *http.Request, segments []string) (operation, *dialects.Error) {
+	if inv, ok, err := dialects.ParseInvocation(r); ok {
+		if err == nil && a.Invoke == nil {
+			err = notFoundError()
+		}
+		return operation{name: string(inv.Operation), verb: Invoke, function: inv.Function, invoke: true}, err
+	}
+	switch d {
+	case dialects.AgentCore:
+		return a.routeAgentCore(r.Method, segments)
+	case dialects.Deadline:
+		return a.routeDeadline(r.Method, segments)
+	default:
+		return a.routeFC(r.Method, segments)
+	}
+}
+
+func notFoundError() *dialects.Error {
+	return &dialects.Error{Code: dialects.CodeNotFound, Status: http.StatusNotFound, Message: "nothing is at this path"}
+}
+
+// ServeHTTP serves an operation of any dialect.
+func (a *SessionAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d, segments, ok := dialectOf(r)
+	if !ok {
+		refuse(w, notFoundError())
+		return
+	}
+	if a == nil {
+		_ = d.Write(w, dialects.RequestID(), conditionOf(sessions.ErrUnavailable)) // an error can only be that the client is gone
+		return
+	}
+	c := &call{SessionAPI: a, dialect: d, w: w, r: r, id: dialects.RequestID()}
+	op, problem := a.route(d, r, segments)
+	c.operation = op
+	if refusal := c.authorize(problem); refusal != nil {
+		if c.verb == Write && len(c.caller.allow) > 0 {
+			c.audit(refusal)
+		}
+		c.refuse(refusal)
+		return
+	}
+	if c.invoke {
+		a.Invoke.ServeHTTP(w, c.r)
+		return
+	}
+	answer, refusal := c.run(c)
+	if c.verb == Write {
+		c.audit(refusal)
+	}
+	if refusal != nil {
+		c.refuse(refusal)
+		return
+	}
+	c.answer(answer)
+}
+
+// authorize finds out who calls, and whether they may. problem is what is wrong with the path.
+func (c *call) authorize(problem *dialects.Error) *dialects.Error {
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	if problem != nil && c.function == "" {
+		if !c.caller.May(c.verbOrRead(), AnyFunction) {
+			return denied("this key may not do this") // whether there is such a thing is none of its business
+		}
+		return problem
+	}
+	if !c.caller.May(c.verb, c.function) {
+		return denied("this key may not " + string(c.verb) + " this function")
+	}
+	if problem != nil {
+		return problem
+	}
+	if c.verb == Read {
+		return nil
+	}
+	return c.firstTime()
+}
+
+func (c *call) verbOrRead() Verb {
+	if c.verb == "" {
+		return Read
+	}
+	return c.verb
+}
+
+// refuse answers with an error in the dialect's words.
+func (c *call) refuse(e *dialects.Error) {
+	secure(c.w.Header())
+	if e.Status == http.StatusUnauthorized {
+		c.w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	_ = c.dialect.Write(c.w, c.id, e) // an error can only be that the client is gone
+}
+
+// answer answers with a body in the dialect's words.
+func (c *call) answer(body any) {
+	header := dialects.FCRequestIDHeader
+	if c.dialect != dialects.FC {
+		header = dialects.AWSRequestIDHeader
+	}
+	c.w.Header().Set(header, c.id)
+	writeJSON(c.w, http.StatusOK, body)
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"crypto/cipher"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/limpet-proxy/limpet/dialects"
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// SessionAPI serves the session API in the dialects of three clouds, over one table. It holds no state but its keys.
+// It is safe for concurrent use; what its funcs return is of the moment.
+type SessionAPI struct {
+	Auth       *Auth
+	Deployment string // names the farm of the Deadline dialect
+	MaxTTL     MaxTTLConfig
+	Store      SessionStore
+	Functions  func() []Function // in force, by name and qualifier
+	Invoke     http.Handler      // serves an invocation whose caller may make it; nil: there are none
+	// Secret, of at least 32 bytes, is shared by all replicas and survives a restart: tokens are sealed with it, and
+	// session IDs derived.
+	Secret []byte
+	// Audit is told of each write; nil: nobody is. HashSession names a session there as other logs do.
+	Audit       *slog.Logger
+	HashSession func(id string) string
+
+	tokens cipher.AEAD
+}
+
+// SessionStore is what the session API asks of the store beside what functions' tables do.
+type SessionStore interface {
+	sessions.Records
+	Instances(ctx context.Context, function string) ([]sessions.InstanceRecord, error)
+	Once(ctx context.Context, name string, ttl time.Duration) (first bool, err error)
+}
+
+// Function is a configured function and qualifier as the session API needs it.
+type Function struct {
+	Name, Qualifier string
+	Affinity        sessions.Affinity
+	Source          string          // of its instances: static, …
+	Table           *sessions.Table // nil for a function without sessions
+	// Issue gives the client of a session that was made for it what it has to present, if that is more than the ID: a
+	// signed cookie. secure says that it came over TLS.
+	Issue func(h http.Header, s sessions.Session, secure bool)
+}
+
+// New returns the API ready to serve. An error is about the secret.
+func (a SessionAPI) New() (*SessionAPI, error) {
+	var err error
+	a.tokens, err = newTokens(a.Secret)
+	if a.HashSession == nil {
+		a.HashSession = func(string) string { return "" }
+	}
+	if a.Audit == nil {
+		a.Audit = slog.New(slog.DiscardHandler)
+	}
+	return &a, err
+}
+
+// lookup returns the one with that name and qualifier.
+func (a *SessionAPI) lookup(name, qualifier string) (Function, *dialects.Error) {
+	for _, f := range a.Functions() {
+		if f.Name == name && f.Qualifier == qualifier {
+			return f, nil
+		}
+	}
+	return Function{}, dialects.FunctionNotFound(name, qualifier)
+}
+
+// known says whether a function of that name is configured, with whatever qualifier.
+func (a *SessionAPI) known(name string) *dialects.Error {
+	if slices.ContainsFunc(a.Functions(), func(f Function) bool { return f.Name == name }) {
+		return nil
+	}
+	e := dialects.FunctionNotFound(name, "")
+	e.Message = "there is no such function"
+	return e
+}
+
+// sessionful is lookup, for one that has sessions.
+func (a *SessionAPI) sessionful(name, qualifier string) (Function, *dialects.Error) {
+	f, err := a.lookup(name, qualifier)
+	if err == nil && f.Table == nil {
+		err = dialects.Invalid("functionName", "the function has affinity NONE, and so no sessions")
+	}
+	return f, err
+}
