@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func instancesCommand() *cobra.Command {
+	flags := &clientFlags{}
+	cmd := &cobra.Command{
+		Use:   "instances",
+		Short: "List the instances of a running limpet serve",
+		Args:  knownCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags.add(cmd)
+	cmd.AddCommand(listInstancesCommand(flags))
+	return cmd
+}
+
+// functionList is the answer of functionsPath. The IDs are those that name things in AWS Deadline Cloud's dialect.
+type functionList struct {
+	Deployment string        `json:"deployment"`
+	FarmID     string        `json:"farmId"`
+	Functions  []apiFunction `json:"functions"` // nil where the answer is something else
+}
+
+type apiFunction struct {
+	Name      string        `json:"name"`
+	Qualifier string        `json:"qualifier"`
+	Affinity  string        `json:"affinity"`
+	QueueID   string        `json:"queueId"`
+	JobID     string        `json:"jobId"`
+	FleetID   string        `json:"fleetId"`
+	Instances []apiInstance `json:"instances"`
+}
+
+type apiInstance struct {
+	ID          string `json:"id"`
+	WorkerID    string `json:"workerId"`
+	State       string `json:"state"` // as the replica sees it that was asked
+	Since       string `json:"since,omitempty"`
+	Sessions    int64  `json:"sessions"`
+	PerInstance int64  `json:"perInstance"`
+	InFlight    int64  `json:"inFlight"` // requests of the replica that was asked
+}
+
+// listFunctions returns the functions that the key may read, and when the server listed them.
+func (c *adminClient) listFunctions(ctx context.Context) (list functionList, now time.Time, err error) {
+	header, err := c.call(ctx, apiRequest{method: http.MethodGet, path: functionsPath}, &list)
+	if err == nil && list.Functions == nil {
+		err = fmt.Errorf("%s answered without a list of functions: %s", c.base, wrongListener)
+	}
+	return list, serverTime(header), err
+}
