@@ -12,12 +12,14 @@ import (
 type Dialect uint8
 
 const (
-	// FC is Alibaba Function Compute's, version 2023-03-30. Its error shape is Limpet's own, too.
+	// FC is Alibaba Function Compute's, version 2023-03-30.
 	FC Dialect = iota
 	// AgentCore is AWS Bedrock AgentCore's, version 2024-02-28.
 	AgentCore
 	// Deadline is AWS Deadline Cloud's, version 2023-10-12.
 	Deadline
+	// Own is Limpet's, where the request came in no cloud's words: Function Compute's shape without its headers.
+	Own
 )
 
 // String returns the dialect's name in lower case, as logs show it.
@@ -27,6 +29,8 @@ func (d Dialect) String() string {
 		return "agentcore"
 	case Deadline:
 		return "deadline"
+	case Own:
+		return "limpet"
 	default:
 		return "fc"
 	}

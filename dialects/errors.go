@@ -94,18 +94,35 @@ func MethodNotAllowed(allow string) *Error {
 	}
 }
 
+// Status is the status that Write answers e with.
+func (d Dialect) Status(e *Error) int {
+	switch {
+	case d == AgentCore || d == Deadline:
+		return d.aws(e).status
+	case e.Status == 0:
+		return http.StatusInternalServerError // net/http panics at a status that is none
+	default:
+		return e.Status
+	}
+}
+
+func asksToRetry(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
+}
+
 // Write answers with e in the dialect's words. The request ID goes where the dialect has it. Other headers that say
 // more are in w.Header() already. It returns the error of writing.
 func (d Dialect) Write(w http.ResponseWriter, requestID string, e *Error) error {
-	status, body := e.Status, any(fcBody{e.Code, e.Message, requestID})
+	status, body := d.Status(e), any(fcBody{e.Code, e.Message, requestID})
 	h := w.Header()
 	h.Set("Limpet-Error", string(e.Code))
 	switch d {
+	case Own:
 	case FC:
 		h.Set(FCRequestIDHeader, requestID)
 	default:
 		said := d.aws(e)
-		status, body = said.status, said.body(d, e)
+		body = said.body(d, e)
 		h.Set("X-Amzn-Errortype", said.exception)
 		h.Set(AWSRequestIDHeader, requestID)
 	}
@@ -115,7 +132,7 @@ func (d Dialect) Write(w http.ResponseWriter, requestID string, e *Error) error 
 	if e.Allow != "" {
 		h.Set("Allow", e.Allow)
 	}
-	if e.RetryAfter > 0 || status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+	if e.RetryAfter > 0 || asksToRetry(status) || asksToRetry(e.Status) && status >= http.StatusInternalServerError {
 		h.Set("Retry-After", strconv.Itoa(max(e.RetryAfter, DefaultRetryAfter)))
 	}
 	text, err := json.Marshal(body)

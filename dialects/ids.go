@@ -62,7 +62,8 @@ func SessionIDOf(id string) string {
 	return id
 }
 
-// PlainSessionID is the inverse of SessionIDOf, for an ID out of a path.
+// PlainSessionID is the inverse of SessionIDOf, for an ID out of a path. A client may have chosen an ID that has the
+// vendor's form already; the path then names that one, too, and who looks it up tries the plain one first.
 func PlainSessionID(id string) string {
 	if HasForm(SessionID, id) {
 		return strings.TrimPrefix(id, SessionID)

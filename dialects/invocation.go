@@ -2,6 +2,7 @@ package dialects
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/limpet-proxy/limpet/sessions"
@@ -52,7 +53,8 @@ func MayInvoke(path string) bool {
 
 // ParseInvocation returns the invocation that a request is: POST /2023-03-30/functions/{name}/invocations, POST
 // /runtimes/{arn}/invocations, or POST /code-interpreters/{id}/tools/invoke. ok is false for a path that is none of
-// these; the error is for one that is, with another method or a name that can name no function.
+// these; the error is for one that is, with another method, or with a name or qualifier that can be none. An invocation
+// with an error has what could be read: Function and Qualifier are "" where they are what is wrong.
 func ParseInvocation(r *http.Request) (inv Invocation, ok bool, err *Error) {
 	if !MayInvoke(r.URL.Path) {
 		return Invocation{}, false, nil
@@ -65,17 +67,20 @@ func ParseInvocation(r *http.Request) (inv Invocation, ok bool, err *Error) {
 	if !ok {
 		return Invocation{}, false, nil
 	}
-	if r.Method != http.MethodPost {
-		return inv, true, MethodNotAllowed(http.MethodPost)
-	}
 	inv.Qualifier, err = QualifierOf(r)
-	if err != nil {
-		return inv, true, err
-	}
-	if inv.Dialect == AgentCore && inv.Qualifier == runtimeDefaultQualifier {
+	if err == nil && inv.Dialect == AgentCore && inv.Qualifier == runtimeDefaultQualifier {
 		inv.Qualifier = sessions.LatestQualifier
 	}
-	if inv.Function, ok = FunctionName(name); !ok {
+	function, valid := FunctionName(name)
+	if valid {
+		inv.Function = function
+	}
+	switch {
+	case r.Method != http.MethodPost:
+		return inv, true, MethodNotAllowed(http.MethodPost)
+	case err != nil:
+		return inv, true, err
+	case !valid:
 		return inv, true, FunctionNotFound(name, inv.Qualifier)
 	}
 	return inv, true, nil
@@ -96,16 +101,24 @@ func invocationOf(s []string) (inv Invocation, name string, ok bool) {
 	return Invocation{}, "", false
 }
 
-// QualifierOf returns the query's qualifier: LATEST if it names none.
+// QualifierOf returns the query's qualifier: LATEST if it names none. A parameter that net/url would leave out, because
+// of a semicolon or a bad escape, is an error: somebody else on the way may read it.
 func QualifierOf(r *http.Request) (string, *Error) {
-	values := r.URL.Query()["qualifier"]
-	switch {
-	case len(values) == 0 || len(values) == 1 && values[0] == "":
-		return sessions.LatestQualifier, nil
-	case len(values) > 1:
+	given, found := 0, ""
+	for name, value := range parameters(r.URL.RawQuery) {
+		if name == "qualifier" {
+			given, found = given+1, value
+		}
+	}
+	if given > 1 {
 		return "", Invalid("qualifier", "is given more than once, accepted is once")
-	case !sessions.ValidName(values[0]):
+	}
+	if found == "" {
+		return sessions.LatestQualifier, nil
+	}
+	qualifier, err := url.QueryUnescape(found)
+	if err != nil || !sessions.ValidName(qualifier) {
 		return "", Invalid("qualifier", "cannot name a qualifier, accepted are "+sessions.NameForm)
 	}
-	return values[0], nil
+	return qualifier, nil
 }
