@@ -11,13 +11,13 @@ import (
 
 func endingChecks() []Check {
 	return []Check{
-		{"Ending/a kept session, then it is Ended", endingKept},
-		{"Ending/a deleted session, then it is gone", endingDeleted},
+		{"Ending/a kept session", endingKept},
+		{"Ending/a deleted session", endingDeleted},
 		{"Ending/an expired session", endingExpired},
 		{"Ending/holds no slot and no ID", endingFrees},
-		{"Ending/a touch renews it", endingRenewed},
 		{"Ending/only with requests in flight", endingIdle},
-		{"Ending/not when the requests are over", endingOver},
+		{"Ending/until the lease is over", endingOver},
+		{"Ending/a touch renews it", endingRenewed},
 	}
 }
 
@@ -28,131 +28,103 @@ func running(s sessions.Session) sessions.Touch {
 	return t
 }
 
-// seen is what a store shows of one session at one moment.
-type seen struct {
-	state         sessions.State
-	deleted       bool
-	found         bool
-	listed, whole []sessions.Session // of its record in the listing of ended ones, and its history
-}
-
-// look reads a session that is not Active, by the listing and by the history, until both agree: the moment at which
-// a lease is over may fall between the two.
-func (w *world) look(s sessions.Session) (got seen) {
-	w.Helper()
-	w.until("listing and history agree", func() bool {
-		got = seen{}
-		for _, l := range w.list(sessions.Ended, 10) {
-			if l.Key == s.Key && l.Epoch == s.Epoch {
-				got.listed = append(got.listed, l)
-			}
-		}
-		for _, l := range w.history(s.Key) {
-			if l.Epoch == s.Epoch {
-				got.whole = append(got.whole, l)
-			}
-		}
-		if len(got.listed) != len(got.whole) {
-			return false
-		}
-		require.LessOrEqual(w, len(got.listed), 1, "listed twice")
-		if got.found = len(got.listed) == 1; !got.found {
-			return true
-		}
-		got.state, got.deleted = got.listed[0].State, got.listed[0].Deleted
-		return got.state == got.whole[0].State
-	})
-	return got
-}
-
-// ending returns a session that ended while requests of it ran, and the moment before which its lease did not begin.
-func (w *world) ending(keep bool) (s, ended sessions.Session, from time.Time) {
-	w.Helper()
-	w.until("the machine ends a session in time", func() bool {
-		s = w.pin(w.request(uniqueName()))
-		from = time.Now()
-		w.touch(running(s), use(s, 0)) // of another replica, without requests: it does not speak for the first
-		ended = w.end(s, keep)
-		return time.Since(from) < sessions.InFlightLease/2
-	})
-	require.Equal(w, sessions.Ending, ended.State)
-	require.Equal(w, !keep, ended.Deleted)
-	require.False(w, ended.EndedAt.IsZero())
-	return s, ended, from
-}
-
-// outlives asserts that the session is Ending until the lease is over, and then is not.
-func (w *world) outlives(s sessions.Session, from time.Time) (last seen) {
-	w.Helper()
-	w.until("the lease is over", func() bool {
-		last = w.look(s)
-		if last.found && last.state == sessions.Ending {
-			return false
-		}
-		require.Greater(w, time.Since(from), sessions.InFlightLease-grain, "over early")
-		return true
-	})
-	return last
-}
-
 func endingKept(tb testing.TB, h Harness) {
 	w := newWorld(tb, h, "a")
-	s, ended, from := w.ending(true)
-	w.same(ended, w.end(s, true)) // a client that lost the answer
-	_, err := w.Get(tb.Context(), s.Key)
-	require.ErrorIs(tb, err, sessions.ErrNotFound)
-	require.Empty(tb, w.list(sessions.Active, 10))
-	last := w.outlives(s, from)
-	require.True(tb, last.found, "kept for its retention")
-	require.Equal(tb, sessions.Ended, last.state)
-	ended.State = sessions.Ended
-	w.same(ended, last.listed[0])
-	w.same(ended, last.whole[0])
+	w.until("the machine looks in time", func() bool {
+		s, ended, from := w.ending(true)
+		again, got := w.end(s, true), w.look(s) // again: by a client that lost the answer
+		if time.Since(from) >= sessions.InFlightLease {
+			return false
+		}
+		w.same(ended, again)
+		require.True(tb, got.found)
+		w.same(ended, got.listed[0])
+		w.same(ended, got.whole[0])
+		_, err := w.Get(tb.Context(), s.Key)
+		require.ErrorIs(tb, err, sessions.ErrNotFound)
+		require.Empty(tb, w.list(sessions.Active, 10))
+		return true
+	})
 }
 
 func endingDeleted(tb testing.TB, h Harness) {
 	w := newWorld(tb, h, "a")
-	s, ended, from := w.ending(false)
-	if first := w.look(s); time.Since(from) < sessions.InFlightLease {
-		require.True(tb, first.found, "listed while its requests run")
-		w.same(ended, first.listed[0])
-		w.same(ended, first.whole[0])
-	}
-	_, err := w.End(tb.Context(), s, false)
-	require.ErrorIs(tb, err, sessions.ErrNotFound)
-	_, err = w.Get(tb.Context(), s.Key)
-	require.ErrorIs(tb, err, sessions.ErrNotFound)
-	require.False(tb, w.outlives(s, from).found, "every trace goes with its last request")
-	w.touch(running(s))
-	require.False(tb, w.look(s).found, "a late touch brings nothing back")
-	_, err = w.Sweep(tb.Context(), w.fn)
-	require.NoError(tb, err)
-	require.False(tb, w.look(s).found)
-	_, err = w.End(tb.Context(), s, true)
-	require.ErrorIs(tb, err, sessions.ErrNotFound)
+	w.until("the machine looks in time", func() bool {
+		s, ended, from := w.ending(false)
+		for _, keep := range []bool{true, false} {
+			_, err := w.End(tb.Context(), s, keep)
+			require.ErrorIs(tb, err, sessions.ErrNotFound)
+		}
+		_, err := w.Sweep(tb.Context(), w.fn)
+		require.NoError(tb, err)
+		got := w.look(s)
+		if time.Since(from) >= sessions.InFlightLease {
+			return false
+		}
+		require.True(tb, got.found, "listed while its requests run")
+		w.same(ended, got.listed[0])
+		w.same(ended, got.whole[0])
+		_, err = w.Get(tb.Context(), s.Key)
+		require.ErrorIs(tb, err, sessions.ErrNotFound)
+		require.Empty(tb, w.list(sessions.Active, 10))
+		return true
+	})
+}
+
+// expiring returns a session that will expire while requests of it run.
+func (w *world) expiring() (s sessions.Session, from time.Time) {
+	w.Helper()
+	w.until("the machine touches a session in time", func() bool {
+		s = w.pinShort(uniqueName())
+		from = time.Now()
+		return len(w.stale(running(s))) == 0
+	})
+	return s, from
 }
 
 // endingExpired: the deadline ends a session as an End does.
 func endingExpired(tb testing.TB, h Harness) {
 	w := newWorld(tb, h, "a")
 	w.until("the machine looks in time", func() bool {
-		r := w.request(uniqueName())
-		r.TTL = shortLife
-		s, from := w.pin(r), time.Now()
-		w.touch(running(s))
+		s, from := w.expiring()
 		w.expired(s)
 		_, err := w.Sweep(tb.Context(), w.fn)
 		require.NoError(tb, err)
-		first := w.look(s)
+		got := w.look(s)
 		if time.Since(from) >= sessions.InFlightLease {
 			return false
 		}
-		require.True(tb, first.found)
-		require.Equal(tb, sessions.Ending, first.state)
-		require.False(tb, first.deleted)
-		require.Equal(tb, sessions.Ended, w.outlives(s, from).state)
+		require.True(tb, got.found)
+		require.Equal(tb, sessions.Ending, got.state)
+		require.False(tb, got.deleted)
 		return true
 	})
+}
+
+// endingOver ends sessions in all ways while requests of them run, and one when they have run.
+func endingOver(tb testing.TB, h Harness) {
+	w := newWorld(tb, h, "a")
+	late, lateToo := w.pin(w.request("late")), w.pin(w.request("late too"))
+	w.touch(running(late), running(lateToo))
+	kept, ended, from := w.ending(true)
+	deleted, _, fromToo := w.ending(false)
+	expired, fromLast := w.expiring()
+	last := w.outlives(kept, from)
+	require.True(tb, last.found, "kept for its retention")
+	require.Equal(tb, sessions.Ended, last.state)
+	ended.State = sessions.Ended
+	w.same(ended, last.listed[0])
+	w.same(ended, last.whole[0])
+	require.False(tb, w.outlives(deleted, fromToo).found, "every trace goes with its last request")
+	w.touch(running(deleted))
+	require.False(tb, w.look(deleted).found, "a late touch brings nothing back")
+	_, err := w.Sweep(tb.Context(), w.fn)
+	require.NoError(tb, err)
+	require.False(tb, w.look(deleted).found)
+	require.Equal(tb, sessions.Ended, w.outlives(expired, fromLast).state)
+	require.Equal(tb, sessions.Ended, w.end(late, true).State, "its requests have run")
+	require.Equal(tb, sessions.Ended, w.end(lateToo, false).State)
+	require.Equal(tb, []bool{true, false}, []bool{w.look(late).found, w.look(lateToo).found})
 }
 
 func endingFrees(tb testing.TB, h Harness) {
@@ -222,16 +194,4 @@ func endingIdle(tb testing.TB, h Harness) {
 		require.False(tb, ended.Deleted)
 		require.Equal(tb, keep, w.look(s).found)
 	}
-}
-
-func endingOver(tb testing.TB, h Harness) {
-	w := newWorld(tb, h, "a")
-	kept, forgotten := w.pin(w.request("kept")), w.pin(w.request("forgotten"))
-	w.touch(running(kept), running(forgotten))
-	now := w.get("kept").ReadAt
-	w.until("the lease is over", func() bool { return w.get("kept").ReadAt.Sub(now) > sessions.InFlightLease+grain })
-	require.Equal(tb, sessions.Ended, w.end(kept, true).State)
-	require.Equal(tb, sessions.Ended, w.end(forgotten, false).State)
-	require.True(tb, w.look(kept).found)
-	require.False(tb, w.look(forgotten).found)
 }
