@@ -17,8 +17,8 @@ type AccessLog struct {
 	Key    []byte       // of the session's hash, and shared by the replicas, so that their lines can be joined
 }
 
-// sessionHash names a session in a log without giving it away: in header mode the ID itself is a bearer secret.
-func (l *AccessLog) sessionHash(id string) string {
+// SessionHash names a session in a log without giving it away: in header mode the ID itself is a bearer secret. "" stays "".
+func (l *AccessLog) SessionHash(id string) string {
 	if id == "" {
 		return ""
 	}
@@ -50,7 +50,7 @@ func (l *AccessLog) write(x *exchange, took time.Duration) {
 		attrs = append(attrs, slog.String("instance", x.inst.ID()))
 	}
 	if x.claim.ID != "" {
-		attrs = append(attrs, slog.String("session", l.sessionHash(x.claim.ID)))
+		attrs = append(attrs, slog.String("session", l.SessionHash(x.claim.ID)))
 	}
 	if x.code != "" {
 		attrs = append(attrs, slog.String("error", x.code))
