@@ -27,6 +27,7 @@ func arrows() map[string][]string {
 		"dialects":                      {"sessions"},
 		"api":                           {"api/dashboard", "dialects", "instances", "metrics", "sessions"},
 		"api/dashboard":                 {},
+		"api/signature":                 {},
 		"proxy":                         {"affinity", "dialects", "instances", "metrics", "sessions"},
 		"affinity":                      {"metrics", "sessions"},
 		"instances":                     {"metrics", "sessions"},
