@@ -50,8 +50,8 @@ func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) 
 	return ended, err
 }
 
-// reportInFlight makes the store know that requests of s run, so that it lists its end as Ending. When it fails the next
-// batch of touches does it, if the session is kept.
+// reportInFlight makes the store know that requests of s run, also those that no batch of touches has reported yet, so
+// that it lists the end as Ending.
 func (t *Table) reportInFlight(ctx context.Context, s Session) {
 	ctx, cancel := context.WithTimeout(ctx, touchTimeout)
 	defer cancel()
