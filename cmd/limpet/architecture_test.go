@@ -25,7 +25,7 @@ func arrows() map[string][]string {
 		},
 		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
 		"dialects":                      {"sessions"},
-		"api":                           {"api/dashboard", "dialects", "instances", "metrics", "sessions"},
+		"api":                           {"api/dashboard", "api/signature", "dialects", "instances", "metrics", "sessions"},
 		"api/dashboard":                 {},
 		"api/signature":                 {},
 		"proxy":                         {"affinity", "dialects", "instances", "metrics", "sessions"},
