@@ -55,5 +55,5 @@ func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) 
 func (t *Table) reportInFlight(ctx context.Context, s Session) {
 	ctx, cancel := context.WithTimeout(ctx, touchTimeout)
 	defer cancel()
-	t.store.Touch(ctx, []Touch{{Key: s.Key, Epoch: s.Epoch, InFlight: true}}) //nolint:errcheck // best effort
+	_, _ = t.store.Touch(ctx, []Touch{{Key: s.Key, Epoch: s.Epoch, InFlight: true}}) // best effort
 }

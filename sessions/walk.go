@@ -73,8 +73,8 @@ type walk struct {
 	since   int64     // µs of the store's clock: no Active session was listed before; 0: none was
 	calls   int       // that may still be made
 
-	past   []Session // what History said of the ID
-	pastOf string    // and in which qualifier
+	all   []Session // what History said of the ID
+	allOf string    // and in which qualifier
 }
 
 // open finds out which listings there are, and goes to where the last page ended.
@@ -155,8 +155,8 @@ func (w *walk) read(ctx context.Context, n int) ([]Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.inner = page.Cursor; page.Cursor == "" {
-		w.left = w.left[1:]
+	if w.inner = page.Cursor; page.Cursor == "" || w.past(l, page.Sessions) {
+		w.left, w.inner = w.left[1:], ""
 	}
 	if w.since == 0 && w.query.States[0] == Active && len(page.Sessions) > 0 && l.state == Active {
 		w.since = slices.MinFunc(page.Sessions, func(a, b Session) int { return a.ReadAt.Compare(b.ReadAt) }).ReadAt.UnixMicro()
@@ -195,6 +195,12 @@ func (w *walk) wanted(l listing, s Session) bool {
 	return w.since == 0 || last.UnixMicro() < w.since
 }
 
+// past says that a listing of Ended, which is by creation time, has come to those that were made, and so ended, after the
+// walk began: none of the rest is wanted, and with many that come and go there would be no end of them.
+func (w *walk) past(l listing, page []Session) bool {
+	return l.state != Active && w.since != 0 && len(page) > 0 && page[len(page)-1].CreatedAt.UnixMicro() >= w.since
+}
+
 // history makes a listing out of all records of an ID, by epoch, which is its cursor.
 func (w *walk) history(ctx context.Context, l listing, n int) (page Page, err error) {
 	var after uint64
@@ -203,14 +209,14 @@ func (w *walk) history(ctx context.Context, l listing, n int) (page Page, err er
 			return Page{}, fmt.Errorf("%w: epoch %q", ErrCursor, w.inner)
 		}
 	}
-	if w.past == nil || w.pastOf != l.qualifier {
+	if w.all == nil || w.allOf != l.qualifier {
 		k := Key{Function: w.query.Function, Qualifier: l.qualifier, ID: w.query.ID}
-		if w.past, err = w.records.History(ctx, k); err != nil {
+		if w.all, err = w.records.History(ctx, k); err != nil {
 			return Page{}, err
 		}
-		w.pastOf = l.qualifier
+		w.allOf = l.qualifier
 	}
-	for _, s := range w.past {
+	for _, s := range w.all {
 		switch {
 		case (s.State == Active) != (l.state == Active) || s.Epoch <= after:
 		case len(page.Sessions) < n:

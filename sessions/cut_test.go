@@ -1,0 +1,173 @@
+package sessions_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func isolated() sessions.Rules {
+	r := rules()
+	r.Isolation = true
+	return r
+}
+
+func TestOnlyIsolationCutsUses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{})
+		u := b.use(t, "s")
+		defer u.Release()
+		require.Nil(t, u.Ended())
+		require.Nil(t, (&sessions.Use{}).Ended())
+	})
+}
+
+func TestEndCutsTheUsesOfItsEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, isolated(), sessions.CacheConfig{})
+		one, two, other := b.use(t, "s"), b.use(t, "s"), b.use(t, "other")
+		defer func() { one.Release(); two.Release(); other.Release() }()
+		cut := one.Ended()
+		require.Equal(t, cut, two.Ended())
+		stale := *one.Session()
+		stale.Epoch--
+		_, err := b.End(t.Context(), stale, false)
+		require.ErrorIs(t, err, sessions.ErrMoved)
+		require.False(t, closed(cut), "it was not this session's end")
+		_, err = b.End(t.Context(), *one.Session(), false)
+		require.NoError(t, err)
+		require.True(t, closed(cut))
+		require.True(t, closed(two.Ended()), "also who asks late is told")
+		require.False(t, closed(other.Ended()))
+	})
+}
+
+// An End that the store did not answer cuts nothing: the session may live on. The flusher learns what became of it.
+func TestAnEndOfUnknownOutcomeIsLeftToTheFlusher(t *testing.T) {
+	for _, happened := range []bool{true, false} {
+		t.Run(map[bool]string{true: "it ended", false: "it lives"}[happened], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, isolated(), sessions.CacheConfig{})
+				b.flushing(t)
+				u := b.use(t, "s")
+				defer u.Release()
+				if happened {
+					_, err := b.store.End(t.Context(), *u.Session(), true)
+					require.NoError(t, err)
+				}
+				lost := &losing{store: b.store}
+				table := sessions.NewTable(sessions.TableConfig{Rules: isolated(), Cache: b.cache, Store: lost, Pool: b.pool})
+				cut := u.Ended()
+				_, err := table.End(t.Context(), *u.Session(), true)
+				require.ErrorIs(t, err, sessions.ErrUnavailable)
+				require.False(t, closed(cut))
+				time.Sleep(10 * time.Minute)
+				require.Equal(t, happened, closed(cut))
+				_, err = b.get(t, "s")
+				require.Equal(t, happened, errors.Is(err, sessions.ErrNotFound), "in use it lives on")
+			})
+		})
+	}
+}
+
+// losing is a store that no End reaches.
+type losing struct{ *store }
+
+func (*losing) End(context.Context, sessions.Session, bool) (sessions.Session, error) {
+	return sessions.Session{}, sessions.ErrUnavailable
+}
+
+func TestATouchTellsThatTheSessionIsNoMore(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(*testing.T, *bench, sessions.Session)
+	}{
+		{"ended by another replica", func(t *testing.T, b *bench, s sessions.Session) {
+			_, err := b.store.End(t.Context(), s, true)
+			require.NoError(t, err)
+		}},
+		{"expired", func(*testing.T, *bench, sessions.Session) { time.Sleep(rules().TTL) }},
+		{"moved", func(t *testing.T, b *bench, s sessions.Session) {
+			_, err := b.store.Rehome(t.Context(), sessions.RehomeRequest{
+				Session: s, Certain: true, Placement: sessions.Placement{Candidates: b.pool.Candidates(0), PerInstance: 10},
+			})
+			require.NoError(t, err)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, isolated(), sessions.CacheConfig{Life: 24 * time.Hour})
+				u := b.use(t, "s")
+				defer u.Release()
+				cut := u.Ended()
+				require.NoError(t, b.cache.Flush(t.Context(), b.store))
+				require.False(t, closed(cut))
+				c.end(t, b, *u.Session())
+				require.NoError(t, b.cache.Flush(t.Context(), b.store))
+				require.True(t, closed(cut))
+				b.pool.set(home("c"), sessions.HomeUp) // for a and b are used
+				require.Greater(t, b.once(t, "s").Epoch, u.Session().Epoch, "the store was asked")
+				require.NoError(t, b.cache.Flush(t.Context(), b.store))
+			})
+		})
+	}
+}
+
+// The end comes between a flight's answer and the moment its caller takes hold of the session.
+func TestAUseThatBeganBeforeTheEndIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, isolated(), sessions.CacheConfig{})
+		b.flushing(t)
+		first := b.use(t, "s")
+		time.Sleep(sessions.DefaultCacheLife)
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				u, err := b.Use(t.Context(), "s")
+				if err != nil {
+					require.ErrorIs(t, err, sessions.ErrFull) // both instances are used
+					return
+				}
+				defer u.Release()
+				if u.Session().Epoch == first.Session().Epoch {
+					<-u.Ended()
+				}
+			})
+		}
+		_, err := b.End(t.Context(), *first.Session(), false)
+		require.NoError(t, err)
+		wg.Wait()
+		first.Release()
+		time.Sleep(time.Minute)
+		require.Zero(t, b.cache.Stats().Tracked)
+	})
+}
+
+func TestUseHitWithIsolationAllocatesOnlyForWhoAsks(t *testing.T) {
+	b := newBench(t, isolated(), sessions.CacheConfig{Life: time.Hour})
+	b.once(t, "s")
+	ctx := t.Context()
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		u, err := b.Use(ctx, "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Release()
+	}))
+}
