@@ -36,6 +36,20 @@ func (d Dialect) String() string {
 	}
 }
 
+// RequestIDHeader returns the canonical name of the header that has the request's ID in every answer, "" for none.
+func (d Dialect) RequestIDHeader() string {
+	switch d {
+	case AgentCore, Deadline:
+		return AWSRequestIDHeader
+	case Own:
+		return ""
+	default:
+		return FCRequestIDHeader
+	}
+}
+
+func (d Dialect) isAWS() bool { return d == AgentCore || d == Deadline }
+
 // The first segments of the dialects' paths.
 const (
 	FCVersion        = "2023-03-30"

@@ -97,7 +97,7 @@ func MethodNotAllowed(allow string) *Error {
 // Status is the status that Write answers e with.
 func (d Dialect) Status(e *Error) int {
 	switch {
-	case d == AgentCore || d == Deadline:
+	case d.isAWS():
 		return d.aws(e).status
 	case e.Status == 0:
 		return http.StatusInternalServerError // net/http panics at a status that is none
@@ -116,15 +116,13 @@ func (d Dialect) Write(w http.ResponseWriter, requestID string, e *Error) error 
 	status, body := d.Status(e), any(fcBody{e.Code, e.Message, requestID})
 	h := w.Header()
 	h.Set("Limpet-Error", string(e.Code))
-	switch d {
-	case Own:
-	case FC:
-		h.Set(FCRequestIDHeader, requestID)
-	default:
+	if d.isAWS() {
 		said := d.aws(e)
 		body = said.body(d, e)
 		h.Set("X-Amzn-Errortype", said.exception)
-		h.Set(AWSRequestIDHeader, requestID)
+	}
+	if name := d.RequestIDHeader(); name != "" {
+		h.Set(name, requestID)
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")

@@ -160,7 +160,7 @@ func errorLabel(code string) string {
 	switch code {
 	case "InvalidArgument", "FunctionNotFound", "SessionNotFound", "SessionAlreadyExists", "SessionExpired",
 		"ResourceExhausted", "NoCapacity", "InstanceUnavailable", "StoreUnavailable", "BadGateway", "GatewayTimeout",
-		"InternalError", "AccessDenied", "InvalidAccessKeyID", "SignatureNotMatch", "Throttling":
+		"InternalError", "NotFound", "MethodNotAllowed", "AccessDenied", "InvalidAccessKeyID", "SignatureNotMatch", "Throttling":
 		return code
 	}
 	return Other

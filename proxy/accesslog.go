@@ -53,7 +53,7 @@ func (l *AccessLog) write(x *exchange, took time.Duration) {
 		attrs = append(attrs, slog.String("session", l.SessionHash(x.claim.ID)))
 	}
 	if x.code != "" {
-		attrs = append(attrs, slog.String("error", x.code))
+		attrs = append(attrs, slog.String("error", string(x.code)))
 	}
 	l.Logger.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }

@@ -13,7 +13,7 @@ import (
 type watchedBody struct {
 	io.ReadCloser
 	trailer http.Header // the request's: filled by the server when the body has ended
-	header  string      // the affinity's
+	x       *exchange   // knows what may not pass
 	failed  atomic.Bool
 }
 
@@ -23,7 +23,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
-		stripForeign(b.trailer, b.header)
+		b.x.stripRequest(b.trailer)
 	default:
 		b.failed.Store(true)
 	}
@@ -33,15 +33,15 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 // strippedTrailer takes out of a response's trailers what only Limpet may say: they are known when the body has ended.
 type strippedTrailer struct {
 	io.ReadCloser
-	res    *http.Response
-	header string // the affinity's
+	res *http.Response
+	x   *exchange // knows what may not pass
 }
 
 // Read reads from the instance.
 func (b *strippedTrailer) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		stripForeign(b.res.Trailer, b.header)
+		b.x.stripResponse(b.res.Trailer)
 	}
 	return n, err
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/limpet-proxy/limpet/affinity"
+	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/instances"
 	"github.com/limpet-proxy/limpet/sessions"
 )
@@ -26,8 +26,14 @@ type exchange struct {
 	client    client
 	requestID string
 
+	admin   bool                // came through Handler.Invoke
+	dialect dialects.Dialect    // in whose words failures are
+	inv     dialects.Invocation // zero for a request that is routed by host and path
+
+	rule  affinity.Rule // the function's, or a protocol's over it
 	claim affinity.Claim
 	use   sessions.Use
+	watch *guard              // nil for a use that nothing cuts
 	inst  *instances.Instance // dialled, and acquired
 	event sessions.Event      // that this exchange announces
 	body  *watchedBody        // nil without a request body
@@ -36,17 +42,18 @@ type exchange struct {
 	connected atomic.Bool // a connection to an instance was obtained: something may have been sent
 
 	begun, sent, answered time.Time
-	status                int    // that the client got
-	code                  string // of the failure that Limpet answered with
+	status                int           // that the client got
+	code                  dialects.Code // of the failure that Limpet answered with
 }
 
 func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
 	plane := h.current(r.Context())
 	x := &exchange{
 		h: h, plane: plane, w: w, r: r, begun: time.Now(), client: plane.Trusted.client(r), requestID: requestID(r),
+		dialect: dialects.Own,
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		x.body = &watchedBody{ReadCloser: r.Body, trailer: r.Trailer}
+		x.body = &watchedBody{ReadCloser: r.Body, trailer: r.Trailer, x: x}
 		x.r = r.WithContext(r.Context()) // a shallow copy: the server keeps the body that it knows
 		x.r.Body = x.body
 	}
@@ -70,43 +77,22 @@ func (x *exchange) enter() error {
 	if strings.ContainsFunc(x.r.Header.Get("Upgrade"), func(r rune) bool { return r < ' ' || r > '~' }) {
 		return errUpgrade // ReverseProxy would refuse it too, as the instance's failure
 	}
-	if x.plane.Routes == nil {
-		return errStarting
-	}
-	if x.fn = x.plane.Routes.Match(x.r); x.fn == nil {
-		return errFunctionNotFound
-	}
-	x.fn.Metrics.InFlight(1)
-	if x.body != nil {
-		x.body.header = x.fn.Rule.Header()
-	}
-	if c := x.conn(); c != nil {
-		c.setIdle(x.fn.Config.Timeouts.Idle)
-	}
-	claim, err := x.fn.Rule.Extract(x.r)
+	fn, err := x.match()
 	if err != nil {
 		return err
 	}
-	x.claim = claim
+	x.fn, x.rule = fn, x.ruleOf(fn)
+	x.fn.Metrics.InFlight(1)
+	if c := x.conn(); c != nil {
+		c.setIdle(x.fn.Config.Timeouts.Idle)
+	}
+	if x.claim, err = x.rule.Extract(x.r); err != nil {
+		return err
+	}
 	if x.fn.Table == nil {
 		return nil
 	}
 	return x.hold()
-}
-
-// hold takes hold of the claimed session. An ID that may not be used again is an error where the client chose it; a
-// browser cannot mend its cookie, so there a new session is made.
-func (x *exchange) hold() error {
-	use, err := x.fn.Table.Use(x.r.Context(), x.claim.ID)
-	if errors.Is(err, sessions.ErrIDReuse) && x.fn.Config.Affinity.Type == sessions.AffinityCookie {
-		x.claim = affinity.Claim{ID: affinity.NewID(), Fresh: true}
-		use, err = x.fn.Table.Use(x.r.Context(), x.claim.ID)
-	}
-	if err != nil {
-		return err
-	}
-	x.use, x.event = use, use.Event()
-	return nil
 }
 
 // forward sends the request to the instance. It is called again, within itself, when a dial was refused.

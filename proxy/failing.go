@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"syscall"
 
+	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
@@ -18,8 +19,8 @@ func (x *exchange) roundTripFailed(_ http.ResponseWriter, _ *http.Request, err e
 		x.fail(errBadGateway)
 		return
 	}
-	if x.r.Context().Err() != nil {
-		x.fail(err)
+	if x.r.Context().Err() != nil || x.sessionEnded() {
+		x.fail(err) // whatever broke, broke because of that
 		return
 	}
 	inst, refused := x.inst, isRefused(err)
@@ -57,15 +58,18 @@ func (x *exchange) again() {
 
 // move re-homes the session. If it ended meanwhile the request makes a new one.
 func (x *exchange) move() error {
+	x.unguard() // the move itself ends the use of the session as it was
 	err := x.use.Rehome(x.r.Context())
 	if errors.Is(err, sessions.ErrNotFound) {
 		x.use.Release()
 		return x.hold()
 	}
-	if err == nil {
-		x.event = x.use.Event()
+	if err != nil {
+		return err
 	}
-	return err
+	x.event = x.use.Event()
+	x.guard()
+	return nil
 }
 
 // conn is the client's connection, nil where another server than Server took it.
@@ -79,6 +83,8 @@ func (x *exchange) conn() *idleConn {
 func (x *exchange) cancelled() error {
 	c := x.conn()
 	switch {
+	case x.sessionEnded():
+		return errSessionEnded
 	case x.r.Context().Err() == nil:
 		return nil
 	case errors.Is(context.Cause(x.r.Context()), ErrShutdown):
@@ -98,23 +104,24 @@ func (x *exchange) fail(err error) {
 		err = cause
 	}
 	f := failureOf(err)
-	x.status, x.code = f.Status, f.Code
+	x.status, x.code = x.dialect.Status(f), f.Code
 	if f == errClientGone {
+		x.status = f.Status
 		// To return would be to answer: net/http would send an empty 200, and a client that has closed only its sending
 		// half would read it.
 		panic(http.ErrAbortHandler)
 	}
-	if f.Status == http.StatusInternalServerError {
+	if f.Code == dialects.CodeInternalError {
 		x.h.logger.Error("request failed", "error", err, "request_id", x.requestID)
 	}
-	if s := x.use.Session(); s != nil {
-		x.fn.Rule.Respond(x.w.Header(), x.grant(s))
+	if s := x.use.Session(); s != nil && f != errSessionEnded {
+		x.rule.Respond(x.w.Header(), x.grant(s))
 	}
-	x.w.Header().Set(requestIDHeader, x.requestID)
+	x.nameRequest(x.w.Header())
 	if cause != nil || x.h.leaving.Load() { // the cancelled context is the connection's
 		x.w.Header().Set("Connection", "close")
 	}
-	if werr := f.write(x.w, x.requestID); werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
+	if werr := x.dialect.Write(x.w, x.requestID, f); werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
 		x.h.logger.Debug("error response not written", "error", werr, "request_id", x.requestID)
 	}
 }

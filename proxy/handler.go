@@ -34,6 +34,8 @@ type Handler struct {
 	first     sync.Once
 	leaving   atomic.Bool
 	inFlight  atomic.Int64
+	life      context.Context // of the requests that Invoke serves; Server has its own
+	end       context.CancelCauseFunc
 	buffers   bufferPool
 	quiet     *log.Logger // drops what ReverseProxy would log: the exchange records each failure itself
 }
@@ -47,6 +49,7 @@ func NewHandler(logger *slog.Logger, unmatched *metrics.Function) *Handler {
 	h := &Handler{
 		logger: logger, unmatched: unmatched, quiet: log.New(io.Discard, "", 0), inForce: make(chan struct{}),
 	}
+	h.life, h.end = context.WithCancelCause(context.Background())
 	h.plane.Store(&Plane{})
 	return h
 }
@@ -76,6 +79,22 @@ func (h *Handler) current(ctx context.Context) *Plane {
 // InFlight is the number of requests under way, upgraded connections included, which http.Server.Shutdown does not
 // wait for.
 func (h *Handler) InFlight() int { return int(h.inFlight.Load()) }
+
+// Invoke serves an invocation, a request that names its function on a path of a cloud's API, for another listener, which
+// knows that the caller may make it: of any function in force, whatever its key invoke says. The caller's credentials
+// for that listener do not reach the instance. A request that is no invocation gets 404 NotFound. Shutdown of a Server
+// of this handler waits for it, and cuts it, like one of its own. It is safe for concurrent use.
+func (h *Handler) Invoke(w http.ResponseWriter, r *http.Request) {
+	h.inFlight.Add(1)
+	defer h.inFlight.Add(-1)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(h.life, func() { cancel(context.Cause(h.life)) })()
+	x := newExchange(h, w, r.WithContext(ctx))
+	x.admin = true
+	defer x.finish()
+	x.serve()
+}
 
 // ServeHTTP forwards the request to the instance that its session is pinned to, or answers with an error of the
 // table in errors.go.

@@ -22,22 +22,27 @@ const (
 	headerSessionEvent = "Limpet-Session-Event"
 )
 
-// rewrite makes the request to the instance. Only scheme and host of the URL change: the path, and the client's Host,
-// are the instance's business.
+// rewrite makes the request to the instance. Only scheme and host of the URL change, except for an invocation's: the
+// path, and the client's Host, are the instance's business.
 func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	out, target := p.Out, x.inst.URL()
 	out.URL.Scheme, out.URL.Host = target.Scheme, target.Host
-	// ReverseProxy has dropped the parameters that net/url cannot parse, such as those with a semicolon (Go issue
-	// 50940: a proxy that acts on parameters could be misled). Limpet acts on none, so the instance gets what came.
-	out.URL.RawQuery = p.In.URL.RawQuery
-	samePath(out.URL, p.In.RequestURI)
-	stripForeign(p.In.Trailer, x.fn.Rule.Header())
+	if x.isInvocation() {
+		x.invocationURL(out.URL, p.In.URL.RawQuery)
+	} else {
+		// ReverseProxy has dropped the parameters that net/url cannot parse, such as those with a semicolon (Go issue
+		// 50940: a proxy that acts on parameters could be misled). Limpet acts on none, so the instance gets what came.
+		out.URL.RawQuery = p.In.URL.RawQuery
+		samePath(out.URL, p.In.RequestURI)
+	}
+	x.stripRequest(p.In.Trailer)
 	out.Trailer = p.In.Trailer // the very map: the server fills it when the body has ended, and watchedBody strips it
-	stripForeign(out.Header, x.fn.Rule.Header())
+	x.stripRequest(out.Header)
 	x.client.forward(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
+	x.tellInvocation(out.Header)
 	if s := x.use.Session(); s != nil {
-		x.fn.Rule.Forward(out.Header, s.ID)
+		x.rule.Forward(out.Header, s.ID)
 		out.Header.Set(headerSessionID, s.ID)
 		out.Header.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
 		if x.event.Kind != sessions.NoEvent {
@@ -71,7 +76,7 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
 		// ModifyResponse never sees a 1xx. This hook runs before ReverseProxy's own, on the same map.
 		Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
-			stripForeign(http.Header(h), x.fn.Rule.Header())
+			x.stripResponse(http.Header(h))
 			delete(h, "Set-Cookie")
 			return nil
 		},
@@ -85,14 +90,14 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 	h := res.Header
 	stripForeign(h, "")
 	if s := x.use.Session(); s != nil {
-		x.fn.Rule.Respond(h, x.grant(s))
+		x.rule.Respond(h, x.grant(s))
 		h.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
 		if x.event.Kind != sessions.NoEvent {
 			h.Set(headerSessionEvent, eventHeader(x.event))
 		}
 		x.use.Delivered()
 	}
-	h.Set(requestIDHeader, x.requestID)
+	x.nameRequest(h)
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return nil // its body is the connection: never wrapped
 	}
@@ -100,10 +105,35 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 		h.Set("Connection", "close") // a client that asks again goes to another replica
 	}
 	if res.ContentLength < 0 {
-		stripForeign(res.Trailer, x.fn.Rule.Header())
-		res.Body = &strippedTrailer{res.Body, res, x.fn.Rule.Header()}
+		x.stripResponse(res.Trailer)
+		res.Body = &strippedTrailer{res.Body, res, x}
 	}
 	return nil
+}
+
+// nameRequest tells the client the request's ID, also where its dialect looks for it.
+func (x *exchange) nameRequest(h http.Header) {
+	h.Set(requestIDHeader, x.requestID)
+	if name := x.dialect.RequestIDHeader(); name != "" {
+		h.Set(name, x.requestID)
+	}
+}
+
+// stripRequest takes out of a request's headers or trailers what only Limpet may say.
+func (x *exchange) stripRequest(h http.Header) {
+	stripForeign(h, x.fn.Rule.Header())
+	if x.isInvocation() {
+		x.stripInvocation(h)
+	}
+}
+
+// stripResponse takes out of a response's trailers, or of a 1xx, what only Limpet may say.
+func (x *exchange) stripResponse(h http.Header) {
+	name := x.rule.Header()
+	stripForeign(h, name)
+	if own := x.fn.Rule.Header(); own != name {
+		stripForeign(h, own)
+	}
 }
 
 // grant is what the response tells the client of its session.

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/metrics"
 	"github.com/limpet-proxy/limpet/sessions"
 )
@@ -17,6 +18,7 @@ func (x *exchange) finish() {
 	if p != nil {
 		x.aborted(p)
 	}
+	x.unguard()
 	if x.inst != nil {
 		x.inst.Release()
 	}
@@ -33,8 +35,10 @@ func (x *exchange) aborted(p any) {
 	err, _ := p.(error)
 	switch {
 	case !errors.Is(err, http.ErrAbortHandler):
-		x.code = codeInternal
+		x.code = dialects.CodeInternalError
 		x.h.logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
+	case x.sessionEnded():
+		x.code = errSessionEnded.Code
 	case x.r.Context().Err() != nil:
 		x.code = codeClientGone
 	default:
@@ -51,7 +55,7 @@ func (x *exchange) record() {
 	}
 	m.Request(x.status, x.outcome(), x.proxyTime(), x.instanceTime())
 	if x.code != "" {
-		m.Error(x.code)
+		m.Error(string(x.code))
 	} else if x.event.Kind == sessions.EventRehomed {
 		m.Rehomed(x.event.Reason)
 	}

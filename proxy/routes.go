@@ -8,12 +8,16 @@ import (
 // Routes says which requests are which function's. It is immutable: a reload makes a new one.
 type Routes struct {
 	hosts map[string]map[string]*Function // host in lower case, or "", and path without trailing slash
+	named map[functionName]*Function
 }
 
-// NewRoutes returns the routes of functions, which have different hosts and paths.
+type functionName struct{ function, qualifier string }
+
+// NewRoutes returns the routes of functions, which have different names and qualifiers, and different hosts and paths.
 func NewRoutes(functions []*Function) *Routes {
-	r := &Routes{hosts: map[string]map[string]*Function{}}
+	r := &Routes{hosts: map[string]map[string]*Function{}, named: map[functionName]*Function{}}
 	for _, f := range functions {
+		r.named[functionName{f.Config.Name, f.Config.Qualifier}] = f
 		host := strings.ToLower(f.Config.Match.Host)
 		if r.hosts[host] == nil {
 			r.hosts[host] = map[string]*Function{}
@@ -21,6 +25,11 @@ func NewRoutes(functions []*Function) *Routes {
 		r.hosts[host][strings.TrimSuffix(f.Config.Match.Path, "/")] = f
 	}
 	return r
+}
+
+// Named returns the function with this name and qualifier, nil if there is none.
+func (r *Routes) Named(function, qualifier string) *Function {
+	return r.named[functionName{function, qualifier}]
 }
 
 // Match returns the function of a request, nil if there is none. A function of the request's host comes before one

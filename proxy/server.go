@@ -97,6 +97,7 @@ func (s *Server) Shutdown(deadline time.Duration) int {
 	}
 	left := s.handler.InFlight()
 	s.cut(ErrShutdown)
+	s.handler.end(ErrShutdown)
 	wait, stop := context.WithTimeout(context.Background(), cutGrace)
 	defer stop()
 	s.drained(wait)

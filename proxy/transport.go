@@ -84,15 +84,16 @@ const internal = "limpet-"
 
 // isInternal says whether a header's name is, or can be taken for, one of Limpet's own: CGI and WSGI programs cannot
 // tell Limpet_Session_Id from Limpet-Session-Id.
-func isInternal(name string) bool {
-	return len(name) >= len(internal) && sameName(name[:len(internal)], internal)
-}
+func isInternal(name string) bool { return begins(name, internal) }
 
 // forwarded is the prefix of the headers by which proxies tell where a request came from.
 const forwarded = "x-forwarded-"
 
-func isForwarded(name string) bool {
-	return len(name) >= len(forwarded) && sameName(name[:len(forwarded)], forwarded)
+func isForwarded(name string) bool { return begins(name, forwarded) }
+
+// begins compares the beginning of a header's name as sameName does.
+func begins(name, prefix string) bool {
+	return len(name) >= len(prefix) && sameName(name[:len(prefix)], prefix)
 }
 
 // sameName compares header names as a program does that turns dashes into underscores.
