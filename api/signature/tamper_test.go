@@ -2,8 +2,10 @@ package signature_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,8 +61,9 @@ func alphanumeric(c byte) bool {
 }
 
 // change makes a single-byte change at a place in a span: it puts another byte there, takes a letter or digit out, or
-// puts a letter in. ok is false if the place allows no such change: the byte is the same, or the query is spelled
-// otherwise and still holds the same parameters, which are what is signed.
+// puts a letter in. ok is false if the place allows no such change, because what is signed stays the same: the byte is
+// the same; the query is spelled otherwise and holds the same parameters; or one of several spaces, which SigV4 signs as
+// one, becomes a line end, and net/http reads the folded line (RFC 9112, section 5.2) with one space.
 func change(wire string, s span, place int, kind uint8, value byte) (changed string, ok bool) {
 	at := s.from + place%(s.to-s.from)
 	switch kind % 4 {
@@ -72,7 +75,8 @@ func change(wire string, s span, place int, kind uint8, value byte) (changed str
 	case 1:
 		changed = wire[:at] + "x" + wire[at:]
 	default:
-		if wire[at] == value {
+		folds := value == '\n' && strings.HasPrefix(wire[at:], "  ")
+		if wire[at] == value || folds {
 			return "", false
 		}
 		changed = wire[:at] + string([]byte{value}) + wire[at+1:]
@@ -95,7 +99,8 @@ func TestEverySingleByteChangeIsRefused(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	done, refused := 0, map[string]int{} // done: those that net/http let through
 	for done < changes {
-		for name, wire := range wires {
+		for _, name := range slices.Sorted(maps.Keys(wires)) {
+			wire := wires[name]
 			_, err := check(request(t, wire))
 			require.NoError(t, err, name)
 			for _, s := range covered(wire) {
