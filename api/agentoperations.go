@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"time"
 
 	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/sessions"
@@ -87,6 +86,9 @@ func (c *call) agentQuery(in agentListInput) (q sessions.WalkQuery, err *dialect
 // agentStop ends a session and keeps it as TERMINATED. To stop one again is no error: the SDK's clientToken says that it
 // may be the same call, and there is nothing left that another one could change.
 func (c *call) agentStop(as string) (any, *dialects.Error) {
+	if _, err := c.agentToken(); err != nil {
+		return nil, err
+	}
 	id, err := c.agentSessionID()
 	if err != nil {
 		return nil, err
@@ -105,53 +107,11 @@ func (c *call) agentStop(as string) (any, *dialects.Error) {
 	return agentSession{CodeInterpreterIdentifier: as, SessionID: id, LastUpdatedAt: awsTime(updatedAt(s))}, nil
 }
 
-// stopMemory is how long a clientToken of StopRuntimeSession is remembered.
-const stopMemory = 24 * time.Hour
-
-// agentStopRuntime ends the session that the runtime's header names. One that is not there is an error, unless this very
-// call, by its token, has ended it.
-func (c *call) agentStopRuntime() (any, *dialects.Error) {
+// agentToken reads the body of a call that has nothing but a clientToken.
+func (c *call) agentToken() (string, *dialects.Error) {
 	var in struct {
 		ClientToken string `json:"clientToken"`
 	}
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	ids := c.r.Header.Values(dialects.RuntimeSessionHeader)
-	if len(ids) != 1 || ids[0] == "" || len(ids[0]) > maxSessionID {
-		return nil, dialects.Invalid("runtimeSessionId", "accepted is one, of 1 to 256 characters")
-	}
-	id := ids[0]
-	c.session = id
-	f, err := c.runtimeTarget()
-	if err != nil {
-		return nil, err
-	}
-	token := "stopped:" + c.derivedID(c.function, c.qualifier, id, in.ClientToken)
-	_, failure := c.end(f, id, true)
-	if failure == nil && in.ClientToken != "" {
-		_, failure = c.Store.Once(c.r.Context(), token, stopMemory)
-	} else if errors.Is(failure, sessions.ErrNotFound) && in.ClientToken != "" && c.seen(token) {
-		failure = nil
-	}
-	if failure != nil {
-		return nil, sessionCondition(failure, id)
-	}
-	c.w.Header().Set(dialects.RuntimeSessionHeader, id)
-	return struct{}{}, nil
-}
-
-// seen says whether a name was used before, and leaves no trace that lasts.
-func (c *call) seen(name string) bool {
-	first, err := c.Store.Once(c.r.Context(), name, time.Millisecond)
-	return err == nil && !first
-}
-
-// runtimeTarget is the function and qualifier of a runtime, of which DEFAULT is every runtime's own.
-func (c *call) runtimeTarget() (Function, *dialects.Error) {
-	f, err := c.target()
-	if err != nil && c.qualifier == "DEFAULT" {
-		return c.agentTarget()
-	}
-	return f, err
+	err := c.decode(&in)
+	return in.ClientToken, err
 }

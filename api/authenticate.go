@@ -22,6 +22,9 @@ const (
 	MaxSignedBody = 16 << 20
 	// bodyTimeout bounds the arrival of a body that is read before anything is done.
 	bodyTimeout = 30 * time.Second
+	// replayMemory is how long a signed request is known again. One signed for the far end of the window is fresh for
+	// twice its length; the rest is for replicas whose clocks differ.
+	replayMemory = 2*signature.DefaultWindow + time.Minute
 )
 
 // authenticate finds out who calls, reads the body where it is to be read, and takes one from the key's rate.
@@ -81,6 +84,9 @@ func (c *call) verify(signed signature.Signed) error {
 	if err := signed.Verify(c.r, key.secret, hash); err != nil {
 		return err
 	}
+	if signed.Scheme == signature.SigV4 && !c.signsSession(signed) {
+		return &dialects.Error{Code: dialects.CodeSignatureNotMatch, Status: http.StatusForbidden, Message: "the header that names the session is not signed"}
+	}
 	c.caller = key.caller
 	c.replay = cmp.Or(signed.Nonce, signed.Signature)
 	if signed.Payload == "" {
@@ -88,6 +94,17 @@ func (c *call) verify(signed signature.Signed) error {
 	}
 	c.r.Body = signed.Body(c.r.Body)
 	return c.readBody()
+}
+
+// signsSession says whether the signature covers AgentCore's headers that name a session. AWS's SDKs sign all that they
+// send; who could add one on the way would choose the session that a signed request goes to, or stops.
+func (c *call) signsSession(signed signature.Signed) bool {
+	for _, name := range []string{dialects.RuntimeSessionHeader, dialects.InterpreterSessionHeader} {
+		if len(c.r.Header.Values(name)) > 0 && !signed.Signs(name) {
+			return false
+		}
+	}
+	return true
 }
 
 // readWhole reads the body of an invocation too, and puts it back.
@@ -139,7 +156,7 @@ func (c *call) firstTime() *dialects.Error {
 	if c.replay == "" {
 		return nil
 	}
-	first, err := c.Store.Once(c.r.Context(), "signed:"+c.caller.ID+":"+c.replay, 2*signature.DefaultWindow)
+	first, err := c.Store.Once(c.r.Context(), "signed:"+c.caller.ID+":"+c.replay, replayMemory)
 	if err != nil {
 		return conditionOf(err)
 	}

@@ -20,6 +20,7 @@ var conditions = []struct {
 		Code: dialects.CodeInvalidArgument, Status: http.StatusBadRequest, Field: "clientToken", Reason: dialects.ReasonMismatch,
 		Message: "this clientToken was used before with other arguments",
 	}},
+	{sessions.ErrMoved, dialects.Error{Code: dialects.CodeInstanceUnavailable, Status: http.StatusServiceUnavailable, Message: "the session is being moved, try again"}},
 	{sessions.ErrNoInstance, dialects.Error{Code: dialects.CodeInstanceUnavailable, Status: http.StatusServiceUnavailable, Message: "no instance of the function is healthy"}},
 	{sessions.ErrFull, dialects.Error{
 		Code: dialects.CodeNoCapacity, Status: http.StatusServiceUnavailable, Message: "no instance has a free session slot",

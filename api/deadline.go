@@ -51,7 +51,7 @@ func (p deadlinePath) ofJob(method string) (operation, *dialects.Error) {
 		list := func(c *call) (any, *dialects.Error) { return c.deadlineList(job) }
 		methods = map[string]operation{http.MethodGet: {name: "ListSessions", verb: Read, run: list}}
 	} else {
-		id := dialects.PlainSessionID(p.segments[8])
+		id := p.segments[8]
 		on := func(run func(*call, deadlineTarget) (any, *dialects.Error)) func(*call) (any, *dialects.Error) {
 			return named(id, func(c *call, id string) (any, *dialects.Error) { return run(c, deadlineTarget{job, id}) })
 		}
@@ -104,7 +104,7 @@ func (p deadlinePath) isFleet(f Function) bool {
 	return id == f.Name || id == f.Name+":"+f.Qualifier || id == p.names.fleet(f.Name, f.Qualifier)
 }
 
-// deadlineTarget is one session of one job.
+// deadlineTarget is one session of one job, by the IDs in the path.
 type deadlineTarget struct{ job, id string }
 
 // jobOf returns the qualifier that a job is. Qualifiers that had sessions and are configured no longer count too.

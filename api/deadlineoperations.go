@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/sessions"
@@ -124,7 +125,7 @@ func (c *call) deadlineGet(t deadlineTarget) (any, *dialects.Error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.deadlineRecord(sessions.Key{Function: c.function, Qualifier: qualifier, ID: t.id})
+	s, err := c.deadlineRecord(qualifier, t.id)
 	if err != nil {
 		return nil, err
 	}
@@ -133,16 +134,20 @@ func (c *call) deadlineGet(t deadlineTarget) (any, *dialects.Error) {
 	return d, nil
 }
 
-// deadlineRecord is the youngest record of an ID, a deleted one with requests under way too.
-func (c *call) deadlineRecord(k sessions.Key) (sessions.Session, *dialects.Error) {
-	all, failure := c.Store.History(c.r.Context(), k)
-	if failure == nil && len(all) == 0 {
-		failure = sessions.ErrNotFound
+// deadlineRecord is the youngest record of an ID, a deleted one with requests under way too. An ID of the vendor's form
+// is that of the session with its digits; if there is none, of one whose client chose that very ID.
+func (c *call) deadlineRecord(qualifier, id string) (sessions.Session, *dialects.Error) {
+	for _, own := range slices.Compact([]string{dialects.PlainSessionID(id), id}) {
+		all, failure := c.Store.History(c.r.Context(), sessions.Key{Function: c.function, Qualifier: qualifier, ID: own})
+		if failure != nil {
+			return sessions.Session{}, sessionCondition(failure, id)
+		}
+		if len(all) > 0 {
+			c.session = own
+			return all[len(all)-1], nil
+		}
 	}
-	if failure != nil {
-		return sessions.Session{}, sessionCondition(failure, dialects.SessionIDOf(k.ID))
-	}
-	return all[len(all)-1], nil
+	return sessions.Session{}, sessionCondition(sessions.ErrNotFound, id)
 }
 
 // deadlineUpdate ends a session and keeps it as ENDED. To end one again is no error, for then it is what was asked for.
@@ -164,13 +169,12 @@ func (c *call) deadlineUpdate(t deadlineTarget) (any, *dialects.Error) {
 	if err != nil {
 		return nil, err
 	}
-	_, failure := c.end(f, t.id, true)
-	if errors.Is(failure, sessions.ErrNotFound) {
-		_, err := c.deadlineRecord(f.key(t.id))
+	s, err := c.deadlineRecord(qualifier, t.id)
+	if err != nil || s.State != sessions.Active {
 		return struct{}{}, err
 	}
-	if failure != nil {
-		return nil, sessionCondition(failure, dialects.SessionIDOf(t.id))
+	if _, failure := c.end(f, s.ID, true); failure != nil && !errors.Is(failure, sessions.ErrNotFound) {
+		return nil, sessionCondition(failure, t.id)
 	}
 	return struct{}{}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ func (c *call) decode(into any) *dialects.Error {
 	case err == nil:
 		return nil
 	case errors.As(err, &mistyped) && mistyped.Field != "":
-		return dialects.Invalid(mistyped.Field, fmt.Sprintf("is a %s, accepted is a %s", mistyped.Value, jsonType(mistyped)))
+		return dialects.Invalid(mistyped.Field, fmt.Sprintf("is a %.40s, accepted is a %s", mistyped.Value, jsonType(mistyped)))
 	default:
 		return &dialects.Error{
 			Code: dialects.CodeInvalidArgument, Status: http.StatusBadRequest, Reason: dialects.ReasonUnparsable,
@@ -35,7 +36,7 @@ func (c *call) decode(into any) *dialects.Error {
 
 func jsonType(e *json.UnmarshalTypeError) string {
 	switch kind := e.Type.Kind().String(); kind {
-	case "int64":
+	case "int", "int64":
 		return "whole number"
 	case "bool":
 		return "boolean"
@@ -85,10 +86,14 @@ func (p pageSize) check(n int) (int, *dialects.Error) {
 	return n, nil
 }
 
-// one returns the query's value of a parameter that may be given once; "" if it is not.
+// one returns the query's value of a parameter that may be given once; "" if it is not. A query of which net/url would
+// leave something out is refused: a filter that nobody sees would not filter.
 func (c *call) one(name string) (string, *dialects.Error) {
-	values := c.query()[name]
-	switch len(values) {
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return "", dialects.Invalid("query", "has a semicolon or a bad escape, accepted is a percent-encoded query")
+	}
+	switch values := query[name]; len(values) {
 	case 0:
 		return "", nil
 	case 1:

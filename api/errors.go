@@ -29,9 +29,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	secure(w.Header())
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	if _, none := body.(noBody); !none {
-		_ = json.NewEncoder(w).Encode(body)
-	}
+	_ = json.NewEncoder(w).Encode(body)
 }
 
 // secure keeps what the admin plane answers out of caches and out of other sites' pages.

@@ -31,8 +31,10 @@ func (a *SessionAPI) routeFC(method string, s []string) (operation, *dialects.Er
 			http.MethodPut:    {name: "UpdateSession", verb: Write, run: named(id, (*call).fcUpdateSession)},
 			http.MethodDelete: {name: "DeleteSession", verb: Write, run: named(id, (*call).fcDeleteSession)},
 		}
-	case len(s) == 6 && s[3] == "sessions" && (s[5] == "pause" || s[5] == "resume"):
-		methods = map[string]operation{http.MethodPut: {name: "PauseSession and ResumeSession", verb: Write, run: notSupported}}
+	case len(s) == 6 && s[3] == "sessions" && s[5] == "pause":
+		methods = map[string]operation{http.MethodPut: {name: "PauseSession", verb: Write, run: notSupported}}
+	case len(s) == 6 && s[3] == "sessions" && s[5] == "resume":
+		methods = map[string]operation{http.MethodPut: {name: "ResumeSession", verb: Write, run: notSupported}}
 	}
 	return pick(methods, method, name)
 }

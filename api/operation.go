@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/sessions"
@@ -31,12 +30,6 @@ type call struct {
 
 	qualifier, session string // for the audit, as soon as they are known
 }
-
-// noBody is the answer without one.
-type noBody struct{}
-
-// query returns the request's query. What net/url cannot parse is not in it.
-func (c *call) query() url.Values { return c.r.URL.Query() }
 
 // serves says whether the path belongs to the session API.
 func (a *SessionAPI) serves(r *http.Request) bool {
@@ -83,6 +76,7 @@ func (a *SessionAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a == nil {
+		secure(w.Header())
 		_ = d.Write(w, dialects.RequestID(), conditionOf(sessions.ErrUnavailable)) // an error can only be that the client is gone
 		return
 	}
@@ -118,12 +112,12 @@ func (c *call) authorize(problem *dialects.Error) *dialects.Error {
 	}
 	if problem != nil && c.function == "" {
 		if !c.caller.May(c.verbOrRead(), AnyFunction) {
-			return denied("this key may not do this") // whether there is such a thing is none of its business
+			return c.forbidden()
 		}
 		return problem
 	}
 	if !c.caller.May(c.verb, c.function) {
-		return denied("this key may not " + string(c.verb) + " this function")
+		return c.forbidden()
 	}
 	if problem != nil {
 		return problem
@@ -132,6 +126,11 @@ func (c *call) authorize(problem *dialects.Error) *dialects.Error {
 		return nil
 	}
 	return c.firstTime()
+}
+
+// forbidden is the same to the letter whether there is such a function or not: that is none of this key's business.
+func (c *call) forbidden() *dialects.Error {
+	return denied("this key may not " + string(c.verbOrRead()) + " this function")
 }
 
 func (c *call) verbOrRead() Verb {
@@ -144,7 +143,7 @@ func (c *call) verbOrRead() Verb {
 // refuse answers with an error in the dialect's words.
 func (c *call) refuse(e *dialects.Error) {
 	secure(c.w.Header())
-	if e.Status == http.StatusUnauthorized {
+	if c.dialect.Status(e) == http.StatusUnauthorized {
 		c.w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	_ = c.dialect.Write(c.w, c.id, e) // an error can only be that the client is gone

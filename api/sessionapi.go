@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/cipher"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -16,12 +18,12 @@ import (
 // It is safe for concurrent use; what its funcs return is of the moment.
 type SessionAPI struct {
 	Auth       *Auth
-	Deployment string // names the farm of the Deadline dialect
-	MaxTTL     MaxTTLConfig
+	Deployment string       // names the farm of the Deadline dialect
+	MaxTTL     MaxTTLConfig // 0: its default
 	Store      SessionStore
 	Functions  func() []Function // in force, by name and qualifier
 	Invoke     http.Handler      // serves an invocation whose caller may make it; nil: there are none
-	// Secret, of at least 32 bytes, is shared by all replicas and survives a restart: tokens are sealed with it, and
+	// Secret, of at least MinSharedSecret bytes, is shared by all replicas and survives a restart: tokens are sealed with it, and
 	// session IDs derived.
 	Secret []byte
 	// Audit is told of each write; nil: nobody is. HashSession names a session there as other logs do.
@@ -49,17 +51,28 @@ type Function struct {
 	Issue func(h http.Header, s sessions.Session, secure bool)
 }
 
-// New returns the API ready to serve. An error is about the secret.
+// MinSharedSecret is how many bytes SessionAPI.Secret has at least.
+const MinSharedSecret = 32
+
+// New returns the API ready to serve. An error is about the secret: with a short or an empty one, anybody could make
+// page tokens and guess the session IDs that are derived.
 func (a SessionAPI) New() (*SessionAPI, error) {
+	if len(a.Secret) < MinSharedSecret {
+		return nil, fmt.Errorf("session API: the secret has %d bytes, it needs at least %d", len(a.Secret), MinSharedSecret)
+	}
 	var err error
-	a.tokens, err = newTokens(a.Secret)
+	if a.tokens, err = newTokens(a.Secret); err != nil {
+		return nil, err
+	}
+	a.MaxTTL.FC = cmp.Or(a.MaxTTL.FC, DefaultFCMaxTTL)
+	a.MaxTTL.AgentCore = cmp.Or(a.MaxTTL.AgentCore, DefaultAgentCoreMaxTTL)
 	if a.HashSession == nil {
 		a.HashSession = func(string) string { return "" }
 	}
 	if a.Audit == nil {
 		a.Audit = slog.New(slog.DiscardHandler)
 	}
-	return &a, err
+	return &a, nil
 }
 
 // lookup returns the one with that name and qualifier.
