@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -57,6 +58,9 @@ func TestTheDocumentedUserCanDoEnough(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.Secret(t.Context(), "cookie")
 		require.NoError(t, err)
+		first, err := s.Once(t.Context(), "nonce", time.Minute)
+		require.NoError(t, err)
+		require.True(t, first)
 		require.NotContains(t, log.String(), "NOPERM")
 	}
 }

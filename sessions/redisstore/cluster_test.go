@@ -47,6 +47,9 @@ func TestFallenMasterHarmsItsOwnFunctionsOnly(t *testing.T) {
 		require.ErrorIs(t, err, sessions.ErrUnavailable)
 		return time.Since(start) < quick
 	}, recovery, time.Millisecond, "the breaker of its functions opens")
+	stale, err := s.Touch(t.Context(), []sessions.Touch{{Key: lost.Key, Epoch: 1}, {Key: kept.Key, Epoch: 1}})
+	require.ErrorIs(t, err, sessions.ErrUnavailable)
+	require.Equal(t, []int{1}, stale, "what is known nevertheless")
 	for range 3 * redisstore.BreakerFailures {
 		_, err := s.Get(t.Context(), lost.Key)
 		require.ErrorIs(t, err, sessions.ErrUnavailable)

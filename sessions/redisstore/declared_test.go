@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limpet-proxy/limpet/sessions"
+	"github.com/limpet-proxy/limpet/sessions/redisstore"
 	"github.com/limpet-proxy/limpet/sessions/redisstore/redistest"
 	"github.com/limpet-proxy/limpet/sessions/storetest"
 )
@@ -21,7 +22,8 @@ import (
 // and decide wrongly, where a declared one makes the server say TRYAGAIN.
 func TestScriptsTouchOnlyWhatTheyDeclare(t *testing.T) {
 	t.Parallel()
-	server, s := ownServer(t, redistest.Options{})
+	server := redistest.Standalone(t, redistest.Options{})
+	s := open(t, topology{config: configOf(server.Addr), options: redisstore.Options{Timeout: patience}})
 	lines := monitor(t, server)
 	t.Run("suite", func(t *testing.T) {
 		storetest.Run(t, storetest.Harness{Open: func(testing.TB) sessions.Store { return s }})

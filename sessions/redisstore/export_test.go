@@ -34,7 +34,7 @@ func RecordLua() string { return scriptText("record") }
 
 // Keys are the keys by which tests look at, and spoil, what is stored.
 type Keys struct {
-	Record, Active, Ended, EndedThere, History, Purge, Deadlines, Members, InFlight, Marks, Instances, Secret, Once string
+	Record, Active, Ended, EndedThere, History, Purge, Deadlines, Members, Counts, InFlight, Marks, Instances, Secret, Once string
 }
 
 // KeysOf returns the keys of one session, its function, and what is shared by this name.
@@ -44,7 +44,7 @@ func (s *Store) KeysOf(function, member, name string) Keys {
 		Deadlines: s.keys.deadlines(function), Marks: s.keys.marks(function), Instances: s.keys.instances(function),
 		Secret: s.keys.secret(name), Once: s.keys.once(name), Ended: s.keys.ended(function, sessions.LatestQualifier),
 		Active: s.keys.active(function, sessions.LatestQualifier), EndedThere: s.keys.endedThere(function),
-		Members: s.keys.members(function), InFlight: s.keys.inFlight(function),
+		Members: s.keys.members(function), Counts: s.keys.counts(function), InFlight: s.keys.inFlight(function),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,11 +66,15 @@ func (p *lossyProxy) forward(client net.Conn, server string) {
 func lossy(t *testing.T) (*lossyProxy, *redisstore.Store) {
 	server := standalone.get(t).config.Addrs[0]
 	p := newLossyProxy(t, server)
-	s := open(t, topology{config: configOf(p.addr)})
+	s := open(t, topology{config: configOf(p.addr), options: redisstore.Options{Timeout: patience}})
 	warm := pin(t, s, "warm")
 	warm, err := s.Rehome(t.Context(), refused(warm))
 	require.NoError(t, err)
+	_, err = s.Update(t.Context(), sessions.UpdateRequest{Key: warm.Key})
+	require.NoError(t, err)
 	_, err = s.End(t.Context(), warm, true)
+	require.NoError(t, err)
+	_, err = s.Once(t.Context(), own(t)+"-warm", time.Minute)
 	require.NoError(t, err)
 	return p, s
 }
@@ -93,13 +98,13 @@ func TestLostAnswerOfPin(t *testing.T) {
 		p, s := lossy(t)
 		r := request(t, numbered(int(mode)))
 		r.Mode, r.Isolation, r.PerInstance = mode, true, 1
-		r.Candidates = []sessions.Home{{Version: "v", ID: r.ID, Incarnation: 1}}
+		r.Candidates, r.Fingerprint = []sessions.Home{{Version: "v", ID: r.ID, Incarnation: 1}}, "sum"
 		p.loseNext(t)
 		got, created, err := s.Pin(t.Context(), r)
 		require.NoError(t, err, "a call sent twice meets the session that it made, on the slot that it took")
 		require.True(t, created)
 		require.Equal(t, r.ID, got.Home.ID)
-		r.Mode = sessions.Create
+		r.Mode, r.Fingerprint = sessions.Create, ""
 		_, _, err = s.Pin(t.Context(), r)
 		require.ErrorIs(t, err, sessions.ErrExists, "another call is another call")
 	}
@@ -129,6 +134,51 @@ func TestLostAnswerOfEnd(t *testing.T) {
 		require.Equal(t, pinned.Epoch, ended.Epoch)
 		require.Equal(t, sessions.Ended, ended.State)
 	}
+}
+
+// TestLostAnswerOfUpdate: the second run must change nothing, also when it ended the session.
+func TestLostAnswerOfUpdate(t *testing.T) {
+	t.Parallel()
+	p, s := lossy(t)
+	for i, ttl := range []time.Duration{time.Minute, time.Microsecond} {
+		pinned := pin(t, s, numbered(i))
+		p.loseNext(t)
+		got, err := s.Update(t.Context(), sessions.UpdateRequest{Key: pinned.Key, TTL: &ttl})
+		require.NoError(t, err)
+		require.Equal(t, pinned.Epoch, got.Epoch)
+		require.Equal(t, ttl, got.TTL)
+		require.Less(t, got.ModifiedAt, got.ReadAt, "the answer of the first run")
+		require.Equal(t, i == 1, got.State == sessions.Ended)
+	}
+}
+
+func TestLostAnswerOfOnce(t *testing.T) {
+	t.Parallel()
+	p, s := lossy(t)
+	p.loseNext(t)
+	first, err := s.Once(t.Context(), own(t), time.Minute)
+	require.NoError(t, err)
+	require.True(t, first, "a call sent twice meets itself")
+	again, err := s.Once(t.Context(), own(t), time.Minute)
+	require.NoError(t, err)
+	require.False(t, again, "another call is another call")
+}
+
+func TestLostAnswerOfTouch(t *testing.T) {
+	t.Parallel()
+	p, s := lossy(t)
+	pinned := pin(t, s, "x")
+	_, err := s.Touch(t.Context(), []sessions.Touch{{Key: pinned.Key}})
+	require.NoError(t, err)
+	p.loseNext(t)
+	stale, err := s.Touch(t.Context(), []sessions.Touch{{Key: pinned.Key, Epoch: pinned.Epoch, InFlight: true, Delivered: true}, {Key: pinned.Key}})
+	require.NoError(t, err)
+	require.Equal(t, []int{1}, stale)
+	p.loseNext(t)
+	ended, err := s.End(t.Context(), pinned, false)
+	require.NoError(t, err, "Ending, and sent again")
+	require.Equal(t, sessions.Ending, ended.State)
+	require.True(t, ended.Deleted)
 }
 
 func TestLostAnswerOfSecret(t *testing.T) {

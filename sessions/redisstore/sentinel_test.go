@@ -29,6 +29,10 @@ func TestSentinelFailover(t *testing.T) {
 	_, _, err := s.Pin(t.Context(), request(t, "alone"))
 	require.ErrorIs(t, err, sessions.ErrUnavailable, "a write that no replica has is not acknowledged")
 	require.Less(t, time.Since(start), slowest)
+	_, err = s.Update(t.Context(), sessions.UpdateRequest{Key: pinned[0].Key})
+	require.ErrorIs(t, err, sessions.ErrUnavailable)
+	_, err = s.Once(t.Context(), "nonce", time.Minute)
+	require.ErrorIs(t, err, sessions.ErrUnavailable)
 	for _, r := range replicas {
 		require.NoError(t, r.Resume())
 	}

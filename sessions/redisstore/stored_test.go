@@ -25,6 +25,7 @@ func shell(tb testing.TB, addr string) *redis.Client {
 
 func onStandalone(tb testing.TB) (*redisstore.Store, *redis.Client) {
 	t := standalone.get(tb)
+	t.options.Timeout = patience
 	return open(tb, t), shell(tb, t.config.Addrs[0])
 }
 
@@ -60,7 +61,7 @@ func purgeOnce(t *testing.T, s *redisstore.Store, addr string) {
 	_, err = s.Sweep(t.Context(), pinned.Function)
 	require.NoError(t, err)
 	require.Empty(t, list(t, s, sessions.Ended))
-	require.Zero(t, c.Exists(t.Context(), keys.History, keys.Purge, keys.Ended).Val(), "nothing is left behind")
+	require.Zero(t, c.Exists(t.Context(), keys.History, keys.Purge, keys.Ended, keys.EndedThere).Val(), "nothing is left behind")
 }
 
 func TestRetentionOver(t *testing.T) {

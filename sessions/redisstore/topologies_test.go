@@ -2,8 +2,10 @@ package redisstore_test
 
 import (
 	"crypto/rand"
+	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -46,7 +48,14 @@ var (
 	secured    = &shared{start: startSecured}
 )
 
+// atOnce is how many tests run side by side: they wait for servers and for lives to be over more than they work.
+const atOnce = 4
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if runtime.GOMAXPROCS(0) < atOnce {
+		_ = flag.Set("test.parallel", strconv.Itoa(atOnce))
+	}
 	code := m.Run()
 	for _, s := range []*shared{standalone, sentinel, cluster, secured} {
 		if s.it.close != nil {
