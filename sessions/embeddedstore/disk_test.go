@@ -138,12 +138,24 @@ func TestWritesWaitForTheDisk(t *testing.T) {
 
 // TestEndIsDurableBeforeNotFound: who is told that a session has ended may rely on it.
 func TestEndIsDurableBeforeNotFound(t *testing.T) {
+	durableBeforeNotFound(t, func(ctx context.Context, s *embeddedstore.Store, old sessions.Session) error {
+		_, err := s.End(ctx, old, false)
+		return err
+	})
+	durableBeforeNotFound(t, func(ctx context.Context, s *embeddedstore.Store, old sessions.Session) error {
+		_, err := s.Update(ctx, update(old.Key, time.Microsecond)) // which is over
+		return err
+	})
+}
+
+func durableBeforeNotFound(t *testing.T, end func(context.Context, *embeddedstore.Store, sessions.Session) error) {
+	t.Helper()
 	s := open(t, t.TempDir())
 	old := pin(t, s, request("x"))
 	gate, waiting := make(chan struct{}), make(chan struct{}, 1)
 	s.HoldDisk(gate, waiting)
 	done := make(chan error, 2)
-	go func() { _, err := s.End(t.Context(), old, false); done <- err }()
+	go func() { done <- end(t.Context(), s, old) }()
 	<-waiting
 	go func() { _, err := s.Get(t.Context(), old.Key); done <- err }()
 	select {

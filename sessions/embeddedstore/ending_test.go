@@ -1,7 +1,6 @@
 package embeddedstore_test
 
 import (
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,9 +109,12 @@ func TestDeletedIsUnlinked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, "")
 		for range 200 {
-			inFlight(t, s, "x", false)
+			_, running := inFlight(t, s, "x", false)
+			time.Sleep(time.Millisecond)
+			touch(t, s, running)
 		}
 		require.Len(t, states(t, s, key("x")), 200)
+		require.Equal(t, 200, s.EndedRecords(fn), "each is indexed once")
 		time.Sleep(sessions.InFlightLease)
 		require.Empty(t, states(t, s, key("x")))
 		for range 4 {
@@ -122,37 +124,15 @@ func TestDeletedIsUnlinked(t *testing.T) {
 	})
 }
 
-// TestOnceIsForgotten: names do not pile up, whether or not anybody sweeps.
-func TestOnceIsForgotten(t *testing.T) {
+// TestEarlierSessionOfTheID: requests of an ended session run on while the ID has had another.
+func TestEarlierSessionOfTheID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, "")
-		for i := range 1000 {
-			first, err := s.Once(t.Context(), fmt.Sprint(i), time.Second)
-			require.NoError(t, err)
-			require.True(t, first)
-			time.Sleep(100 * time.Millisecond)
-		}
-		require.LessOrEqual(t, s.OnceNames(), 10)
-		time.Sleep(time.Second)
-		_, err := s.Sweep(t.Context(), fn)
-		require.NoError(t, err)
-		require.Zero(t, s.OnceNames())
-	})
-}
-
-// TestOnceTime looks at the very µs before and at the end of a name's time.
-func TestOnceTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := open(t, "")
-		for _, want := range []bool{true, false, true, false} {
-			first, err := s.Once(t.Context(), "x", time.Second)
-			require.NoError(t, err)
-			require.Equal(t, want, first)
-			if want {
-				time.Sleep(time.Second - time.Microsecond)
-			} else {
-				time.Sleep(time.Microsecond)
-			}
-		}
+		_, running := inFlight(t, s, "x", true)
+		inFlight(t, s, "x", true)
+		time.Sleep(2 * time.Second)
+		touch(t, s, running)
+		time.Sleep(2 * time.Second)
+		require.Equal(t, []sessions.State{sessions.Ending, sessions.Ended}, states(t, s, key("x")))
 	})
 }

@@ -76,6 +76,14 @@ func (s *Store) OnceNames() int {
 // Snapshot writes a snapshot of the generation that the log is in.
 func (s *Store) Snapshot() { s.log.replaceLog(s, s.log.dir.generation) }
 
+// ActiveRecords returns how many Active records the indices of a function have, which all have the same.
+func (s *Store) ActiveRecords(name string) int {
+	f := s.function(name)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return max(f.deadlines.Len(), len(f.active), f.listing[sessions.Active].Len(), f.residents[sessions.Active].Len())
+}
+
 // EndedRecords returns how many ended records a function has in memory, forgotten ones too.
 func (s *Store) EndedRecords(name string) int {
 	f := s.function(name)

@@ -238,7 +238,7 @@ func touchStaleLarge(tb testing.TB, h Harness) {
 			batch[i] = use(theirs, 0)
 		case i%7 == 5:
 			batch[i] = use(theirs, 0)
-			batch[i].Epoch, want = s.Epoch+7, append(want, i)
+			batch[i].Epoch, want = theirs.Epoch+7, append(want, i)
 		}
 	}
 	require.ElementsMatch(tb, want, w.stale(batch...))
