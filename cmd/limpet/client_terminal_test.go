@@ -191,7 +191,7 @@ func TestTerminalTellsWhenItIsNotTheAdminListener(t *testing.T) {
 			w.WriteHeader(400)
 			fmt.Fprint(w, `{"error":"what?"}`)
 		}, "answered 400 with text/plain, which"},
-		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/login", 302) }, "answered 302 with a redirect to http://127.0.0.1:1/login, which"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/login", http.StatusFound) }, "answered 302 with a redirect to http://127.0.0.1:1/login, which"},
 		"an instance": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set(epoch, "1")
 			fmt.Fprint(w, `{"sessionId":"alice","functions":[],"sessions":[]}`)
