@@ -87,8 +87,8 @@ func healthy(h http.Handler) http.Handler {
 // runTouches writes what the cache knows of use to the store: without it the two would part.
 func (w *world) runTouches() {
 	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); w.cache.Run(ctx, w.store, func(int, error) {}) }()
+	ended, store := make(chan struct{}), w.store
+	go func() { defer close(ended); w.cache.Run(ctx, store, func(int, error) {}) }()
 	w.t.Cleanup(func() { stop(); <-ended })
 }
 
