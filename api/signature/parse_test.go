@@ -81,7 +81,9 @@ func TestSignedButRefused(t *testing.T) {
 		"SigV4 with an added header":   {sigV4().wire("x-amz-target: t"), "every x-amz-"},
 		"a repeated signed header":     {sigV4().wire("content-type: application/json"), "missing or repeated"},
 		"a repeated date":              {acs3().wire("x-acs-date: 2026-11-22T21:16:08Z"), "missing or repeated"},
-		"too many headers":             {draft{scheme: signature.SigV4, method: "GET", path: "/", header: many}.wire(), "too many names"},
+		"a length that is not there": {strings.Replace(strings.Replace(with(sigV4(), "content-length", "18").wire(),
+			"content-length: 18", "Transfer-Encoding: chunked", 1), sigV4().body, "0\r\n\r\n", 1), "missing or repeated"},
+		"too many headers": {draft{scheme: signature.SigV4, method: "GET", path: "/", header: many}.wire(), "too many names"},
 		"unsorted": {func() string {
 			d := draft{scheme: signature.SigV4, method: "GET", path: "/", payload: "-", order: []string{"x-amz-date", "host"}}
 			return d.wire()
@@ -121,6 +123,23 @@ func TestAuthorizationThatIsIllFormed(t *testing.T) {
 		_, ok, err := signature.Parse(&http.Request{Header: http.Header{"Authorization": {value}}, Host: "a", URL: request(t, acs3().wire()).URL})
 		require.ErrorIs(t, err, signature.ErrMalformed, value)
 		require.False(t, ok)
+	}
+}
+
+// An otherwise good request, so that it would verify, or not match, if the spelling were let through.
+func TestAuthorizationHasOneSpelling(t *testing.T) {
+	for _, d := range []draft{acs3(), sigV4()} {
+		good := d.authorization()
+		scheme, rest, _ := strings.Cut(good, " ")
+		before, digits, _ := strings.Cut(good, "Signature=")
+		for _, text := range []string{
+			before + "Signature=" + strings.ToUpper(digits), // else a replay would look like another request
+			strings.Replace(good, ",", ",\t", 1),
+			scheme + " " + strings.Repeat(" ", 8<<10) + rest,
+		} {
+			_, err := check(request(t, strings.Replace(d.wire(), good, text, 1)))
+			require.ErrorIs(t, err, signature.ErrMalformed, text)
+		}
 	}
 }
 
