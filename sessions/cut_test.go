@@ -129,6 +129,33 @@ func TestATouchTellsThatTheSessionIsNoMore(t *testing.T) {
 	}
 }
 
+// As above, but a look-up brings the new session before any touch has told of the old one's end.
+func TestASuccessorThatALookUpBrings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, isolated(), sessions.CacheConfig{})
+		old := b.use(t, "s")
+		cut := old.Ended()
+		require.NoError(t, b.cache.Flush(t.Context(), b.store))
+		_, err := b.store.End(t.Context(), *old.Session(), true)
+		require.NoError(t, err)
+		time.Sleep(sessions.DefaultCacheLife)
+		successor := b.use(t, "s")
+		defer successor.Release()
+		require.Greater(t, successor.Session().Epoch, old.Session().Epoch)
+		require.Equal(t, 2, b.cache.Stats().Tracked)
+		require.NoError(t, b.cache.Flush(t.Context(), b.store))
+		require.True(t, closed(cut))
+		require.True(t, closed(old.Ended()))
+		require.False(t, closed(successor.Ended()))
+		time.Sleep(2 * time.Second)
+		all, err := b.store.History(t.Context(), old.Session().Key)
+		require.NoError(t, err)
+		require.Equal(t, []sessions.State{sessions.Ending, sessions.Active}, []sessions.State{all[0].State, all[1].State})
+		old.Release()
+		require.Equal(t, 1, b.cache.Stats().Tracked)
+	})
+}
+
 // The end comes between a flight's answer and the moment its caller takes hold of the session.
 func TestAUseThatBeganBeforeTheEndIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
