@@ -44,6 +44,8 @@ func TestPurgeWaitsForRequestsInFlight(t *testing.T) {
 	keys := keysFor(s, deleted.Key)
 	entries := c.ZRange(t.Context(), keys.Purge, 0, -1).Val()
 	require.Len(t, entries, 2)
+	require.Equal(t, c.ZScore(t.Context(), keys.InFlight, inFlight(deleted)).Val(),
+		c.ZScore(t.Context(), keys.Purge, entries[0]).Val(), "the deleted one is due when its lease is over")
 	over := func(score float64) {
 		for _, entry := range entries {
 			require.NoError(t, c.ZAdd(t.Context(), keys.Purge, redis.Z{Score: score, Member: entry}).Err())

@@ -10,8 +10,8 @@ import (
 
 // The session record is packed by scripts/record.lua, big-endian: format, flags, affinity and event (a byte each);
 // epoch, created, modified, ended, TTL and idle timeout in µs (8 bytes each); the call that made it (8 bytes); then
-// version and instance (each with a length of 2 bytes), incarnation (8 bytes), reason, from, and the call that
-// re-homed it, name and fingerprint.
+// version and instance (each with a length of 2 bytes), incarnation (8 bytes), and, again with their lengths, reason,
+// from, the call that re-homed it, name and fingerprint.
 const (
 	recordFormat = 2
 	callBytes    = 8

@@ -3,8 +3,8 @@ package redisstore_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/limpet-proxy/limpet/sessions"
@@ -35,7 +35,7 @@ func TestResidentsUnderChurn(t *testing.T) {
 	stays := map[string]bool{}
 	for i := range 400 {
 		r := request(t, fmt.Sprintf("%c%c-%d", "aB_~Zz.0"[i%8], "-Aa"[i%3], i))
-		r.Candidates = []sessions.Home{{Version: sessions.LatestQualifier, ID: string("abbc"[i%4]), Incarnation: uint64(1 + i%4)}}
+		r.Candidates = []sessions.Home{{Version: sessions.LatestQualifier, ID: []string{"a", "b", "b", "bb"}[i%4], Incarnation: uint64(1 + i%4)}}
 		_, _, err := s.Pin(t.Context(), r)
 		require.NoError(t, err)
 		if r.Candidates[0].ID == "b" {
@@ -45,6 +45,7 @@ func TestResidentsUnderChurn(t *testing.T) {
 	for _, limit := range []int{1, 7, 300} {
 		seen := map[string]bool{}
 		all := residentPages(t, s, limit, func(page []sessions.Session) {
+			require.Len(t, page, limit)
 			last := page[len(page)-1]
 			if limit > 1 { // else none would stay
 				_, err := s.End(t.Context(), last, false)
@@ -63,18 +64,37 @@ func TestResidentsUnderChurn(t *testing.T) {
 	require.Len(t, stays, 200-200/7)
 }
 
-// TestDeadlinesAreThoseOfSettings compares Lua's rule with Go's.
-func TestDeadlinesAreThoseOfSettings(t *testing.T) {
+// TestResidentThatMovedMeanwhile is in the index still, as if it was re-homed after the index was read.
+func TestResidentThatMovedMeanwhile(t *testing.T) {
 	t.Parallel()
-	s, _ := onStandalone(t)
-	for i, idle := range []time.Duration{
-		0, time.Millisecond, 199 * time.Millisecond, 200 * time.Millisecond, 999_999 * time.Microsecond, time.Second,
-		9 * time.Second, 10 * time.Second, time.Hour,
-	} {
+	s, c := onStandalone(t)
+	var homed []sessions.Session
+	for i, home := range homes {
 		r := request(t, numbered(i))
-		r.IdleTimeout = idle
+		r.Candidates = []sessions.Home{home}
 		got, _, err := s.Pin(t.Context(), r)
 		require.NoError(t, err)
-		require.WithinDuration(t, r.Settings.Deadline(got.CreatedAt, got.CreatedAt), got.Deadline, time.Microsecond, idle)
+		homed = append(homed, got)
 	}
+	members := keysFor(s, homed[0].Key).Members
+	there := c.ZScore(t.Context(), members, redisstore.Member(homed[1].Key)).Val()
+	require.NoError(t, c.ZAdd(t.Context(), members, redis.Z{Score: there, Member: redisstore.Member(homed[0].Key)}).Err())
+	require.Equal(t, []string{homed[1].ID}, residentPages(t, s, 10, nil))
+}
+
+// TestCursorOfNoEntry: a cursor that is the listing's own but stands before all that the listing has.
+func TestCursorOfNoEntry(t *testing.T) {
+	t.Parallel()
+	s, _ := onStandalone(t)
+	r := request(t, "x")
+	r.Candidates = homes[:1]
+	got, _, err := s.Pin(t.Context(), r)
+	require.NoError(t, err)
+	_, err = s.End(t.Context(), got, true)
+	require.NoError(t, err)
+	q := sessions.Query{Function: own(t), Version: sessions.LatestQualifier, Instance: "b", State: sessions.Ended, Limit: 10}
+	q.After = redisstore.CursorOf(q, "\x00")
+	page, err := s.List(t.Context(), q)
+	require.NoError(t, err)
+	require.Empty(t, page.Sessions, "another instance's")
 }

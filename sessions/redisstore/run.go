@@ -78,21 +78,6 @@ func (r reply) strings(i int) []string {
 	return all
 }
 
-// ints returns an element that is an array of numbers.
-func (r reply) ints(i int) []int64 {
-	if i >= len(r.values) {
-		return nil
-	}
-	values, _ := r.values[i].([]any)
-	all := make([]int64, 0, len(values))
-	for _, v := range values {
-		if n, ok := v.(int64); ok {
-			all = append(all, n)
-		}
-	}
-	return all
-}
-
 // session decodes what pin, rehome, end and update return behind their outcome: record, deadline, clock, and until
 // when requests are in flight.
 func (r reply) session(k sessions.Key) (sessions.Session, error) {
