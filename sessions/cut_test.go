@@ -58,6 +58,34 @@ func TestEndCutsTheUsesOfItsEpoch(t *testing.T) {
 	})
 }
 
+// The session had ended, or moved, when it was to be ended here: its uses are cut all the same, without waiting for a
+// touch to tell.
+func TestAnEndThatComesLateCutsToo(t *testing.T) {
+	for _, moved := range []bool{true, false} {
+		t.Run(map[bool]string{true: "moved", false: "ended"}[moved], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, isolated(), sessions.CacheConfig{})
+				u := b.use(t, "s")
+				defer u.Release()
+				cut, s, want := u.Ended(), *u.Session(), sessions.ErrNotFound
+				var err error
+				if moved {
+					want = sessions.ErrMoved
+					_, err = b.store.Rehome(t.Context(), sessions.RehomeRequest{
+						Session: s, Certain: true, Placement: sessions.Placement{Candidates: b.pool.Candidates(0), PerInstance: 10},
+					})
+				} else {
+					_, err = b.store.End(t.Context(), s, false)
+				}
+				require.NoError(t, err)
+				_, err = b.End(t.Context(), s, false)
+				require.ErrorIs(t, err, want)
+				require.True(t, closed(cut))
+			})
+		})
+	}
+}
+
 // An End that the store did not answer cuts nothing: the session may live on. The flusher learns what became of it.
 func TestAnEndOfUnknownOutcomeIsLeftToTheFlusher(t *testing.T) {
 	for _, happened := range []bool{true, false} {
@@ -77,10 +105,14 @@ func TestAnEndOfUnknownOutcomeIsLeftToTheFlusher(t *testing.T) {
 				_, err := table.End(t.Context(), *u.Session(), true)
 				require.ErrorIs(t, err, sessions.ErrUnavailable)
 				require.False(t, closed(cut))
+				asked := b.store.pins.Load()
+				b.pool.set(home("c"), sessions.HomeUp)
+				b.once(t, "s")
+				require.Greater(t, b.store.pins.Load(), asked, "what is cached is in doubt")
 				time.Sleep(10 * time.Minute)
 				require.Equal(t, happened, closed(cut))
-				_, err = b.get(t, "s")
-				require.Equal(t, happened, errors.Is(err, sessions.ErrNotFound), "in use it lives on")
+				got, err := b.get(t, "s")
+				require.Equal(t, happened, errors.Is(err, sessions.ErrNotFound) || got.Epoch != u.Session().Epoch, "in use it lives on")
 			})
 		})
 	}

@@ -37,7 +37,9 @@ func TestAnEndedSessionIsEndingUntilItsLastUseIsReleased(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		t.Run(map[bool]string{true: "kept", false: "deleted"}[keep], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, rules(), sessions.CacheConfig{})
+				r := rules()
+				r.IdleTimeout = 300 * time.Millisecond // while it is Active, it is touched more often
+				b := newBench(t, r, sessions.CacheConfig{})
 				b.flushing(t)
 				one, two := b.use(t, "s"), b.use(t, "s")
 				s, err := b.End(t.Context(), *one.Session(), keep)

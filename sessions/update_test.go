@@ -201,3 +201,15 @@ func TestAnUpdateMayEndTheSession(t *testing.T) {
 		require.Greater(t, b.once(t, "s").Epoch, s.Epoch)
 	})
 }
+
+func TestAnUpdateThatEndsTheSessionWakesTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, first := full(t, 10*time.Second)
+		time.Sleep(time.Second)
+		start := time.Now()
+		second := b.join(t.Context(), "second")
+		b.update(t, ttl(first.ID, time.Millisecond))
+		require.NoError(t, <-second)
+		require.Zero(t, time.Since(start))
+	})
+}

@@ -158,7 +158,7 @@ func (w *walk) read(ctx context.Context, n int) ([]Session, error) {
 	if w.inner = page.Cursor; page.Cursor == "" || w.past(l, page.Sessions) {
 		w.left, w.inner = w.left[1:], ""
 	}
-	if w.since == 0 && w.query.States[0] == Active && len(page.Sessions) > 0 && l.state == Active {
+	if w.since == 0 && l.state == Active && len(page.Sessions) > 0 {
 		w.since = slices.MinFunc(page.Sessions, func(a, b Session) int { return a.ReadAt.Compare(b.ReadAt) }).ReadAt.UnixMicro()
 	}
 	return slices.DeleteFunc(page.Sessions, func(s Session) bool { return !w.wanted(l, s) }), nil

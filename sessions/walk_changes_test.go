@@ -100,12 +100,36 @@ func TestWalkLeavesOutWhatOnlyNobodyHasSwept(t *testing.T) {
 	})
 }
 
+// A store may give the end of the TTL as the time of an end that an update of the TTL brought.
+func TestWalkLeavesOutWhatWasChangedSinceItBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecords(t)
+		u := &unswept{records: r, expired: r.pin(t, "blue", "s", time.Hour)}
+		r.end(t, u.expired, false)
+		q := sessions.WalkQuery{Function: "f", States: both, Limit: 1}
+		r.pin(t, "blue", "other", time.Hour)
+		page, err := sessions.Walk(t.Context(), u, q)
+		require.NoError(t, err)
+		require.Equal(t, "s", page.Sessions[0].ID)
+		q.After = page.Cursor
+		time.Sleep(time.Second)
+		u.expired.State, u.expired.EndedAt, u.expired.ModifiedAt = sessions.Ended, u.expired.CreatedAt, time.Now()
+		q.Limit = 10
+		page, err = sessions.Walk(t.Context(), u, q)
+		require.NoError(t, err)
+		for _, s := range page.Sessions {
+			require.Equal(t, "other", s.ID)
+		}
+	})
+}
+
 func TestWalkWhileQualifiersComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := sample(t)
-		q := sessions.WalkQuery{Function: "f", States: both, Limit: 1}
+		q := sessions.WalkQuery{Function: "f", States: both, Limit: 3} // to the Ended of blue
 		page, err := sessions.Walk(t.Context(), r, q)
 		require.NoError(t, err)
+		q.Limit = 1
 		var got []string
 		vanishing := &without{records: r, qualifier: "blue"}
 		r.pin(t, "aaa", "before", time.Hour)
