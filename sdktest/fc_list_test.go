@@ -43,7 +43,12 @@ func TestFCListSessions(t *testing.T) {
 			ofProd = append(ofProd, *prod.create(nil).SessionId)
 		}
 		expired := *latest.createFor(1).SessionId
-		latest.gone(expired)
+		eventually(t, func() error { // the sweeper files it within 2 s
+			if len(f.pages(d, *new(fc.ListSessionsRequest).SetSessionStatus("Expired"))) == 0 {
+				return errStill
+			}
+			return nil
+		})
 
 		page, err := f.list(fc.ListSessionsRequest{})
 		require.NoError(t, err)

@@ -30,6 +30,12 @@ func (f fcFunction) as(qualifier string) fcFunction {
 	return f
 }
 
+// asFunction is the same with another function.
+func (f fcFunction) asFunction(name string) fcFunction {
+	f.name = name
+	return f
+}
+
 func (f fcFunction) tryCreate(in *fc.CreateSessionInput) (*fc.CreateSessionResponse, error) {
 	return f.client.CreateSession(&f.name, &fc.CreateSessionRequest{Body: in, Qualifier: optional(f.qualifier)})
 }

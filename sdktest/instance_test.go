@@ -16,7 +16,7 @@ import (
 // instance is a sample instance that also speaks event streams and waits for tests.
 //
 // Its answer to all but health checks is a sample.Answer, as JSON. A body that asks for a hold makes it send a line first,
-// wait until the test lets go, and answer then; an abort breaks the connection off. A body with a tool's name, which is
+// wait until the test lets go, and answer then; an abort breaks the connection off, a stall never ends. A body with a tool's name, which is
 // how InvokeCodeInterpreter says what to do, is answered with an event stream that has the answer as its text.
 type instance struct {
 	*httptest.Server
@@ -41,6 +41,7 @@ func newInstance(name string, h *holds) *instance {
 type wish struct {
 	Hold  string `json:"hold"`  // the name of a hold
 	Abort bool   `json:"abort"` // break off
+	Stall bool   `json:"stall"` // do not answer
 	Name  string `json:"name"`  // of a tool
 }
 
@@ -52,7 +53,10 @@ func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var wish wish
 	_ = json.Unmarshal(body, &wish) // most bodies are no wish
-	if wish.Abort {
+	if wish.Stall {
+		<-r.Context().Done()
+	}
+	if wish.Abort || wish.Stall {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set(samplePath, r.URL.Path)

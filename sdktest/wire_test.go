@@ -99,3 +99,11 @@ func visitHeld(t *testing.T, p *limpet, function, id string) (h *hold, answer <-
 	await(t, h.begun, "the request reaches its instance")
 	return h, replies
 }
+
+// ask sends a call that has to succeed, and decodes the JSON that it answers.
+func ask(t *testing.T, c call, into any) {
+	t.Helper()
+	r := c.do(t)
+	require.Equal(t, http.StatusOK, r.status, r.body)
+	require.NoError(t, json.Unmarshal([]byte(r.body), into))
+}
