@@ -169,7 +169,7 @@ func newWorld(t testing.TB, change ...func(*api.SessionAPI)) *world {
 		}),
 	}
 	all := []api.Function{
-		w.function(t, counter, sessions.LatestQualifier, sessions.AffinityHeader, 1000, "a", "b"),
+		w.function(t, counter, sessions.LatestQualifier, sessions.AffinityHeader, 1<<30, "a", "b"),
 		w.function(t, counter, prod, sessions.AffinityHeader, 1000, "a", "p"),
 		w.function(t, cookies, sessions.LatestQualifier, sessions.AffinityCookie, 1000, "c"),
 		w.function(t, mcp, sessions.LatestQualifier, sessions.AffinityMCPStreamable, 1000, "m"),
