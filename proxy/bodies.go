@@ -15,6 +15,7 @@ type watchedBody struct {
 	trailer http.Header // the request's: filled by the server when the body has ended
 	x       *exchange   // knows what may not pass
 	failed  atomic.Bool
+	ended   atomic.Bool
 }
 
 // Read reads from the client.
@@ -23,6 +24,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
+		b.ended.Store(true)
 		b.x.stripRequest(b.trailer)
 	default:
 		b.failed.Store(true)

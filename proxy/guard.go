@@ -30,7 +30,7 @@ func (x *exchange) guard() {
 	ctx, cut := context.WithCancelCause(x.r.Context())
 	g := &guard{bare: x.r, ended: ended, cut: cut, stop: make(chan struct{}), gone: make(chan struct{})}
 	x.watch, x.r = g, x.r.WithContext(ctx)
-	go g.watch(http.NewResponseController(x.w))
+	go g.watch(http.NewResponseController(x.w), x.body)
 }
 
 // unguard ends the guard, and waits for it: afterwards it touches neither response nor connection, which may serve
@@ -46,9 +46,11 @@ func (x *exchange) unguard() {
 	x.watch, x.r = nil, g.bare
 }
 
-// watch cancels the exchange's context, which ends round trips, bodies that come from the instance, and tunnels. A write
-// to the client it does not end.
-func (g *guard) watch(client *http.ResponseController) {
+// watch cancels the exchange's context, which ends dials, bodies that come from the instance, and tunnels. Two things it
+// does not end. http.Transport waits for whoever reads the client's body, and a read from a silent client returns by a
+// deadline only; where the body has been read the deadline would hit net/http's own read, which looks for the client's
+// end. And a write to a client that takes nothing, which gets some time first, for the answer is a write as well.
+func (g *guard) watch(client *http.ResponseController, body *watchedBody) {
 	defer close(g.gone)
 	select {
 	case <-g.ended:
@@ -56,11 +58,14 @@ func (g *guard) watch(client *http.ResponseController) {
 		return
 	}
 	g.cut(errSessionEnded)
+	if body != nil && !body.ended.Load() {
+		client.SetReadDeadline(time.Now()) //nolint:errcheck // not supported means that there is no connection
+	}
 	late := time.NewTimer(stuckGrace)
 	defer late.Stop()
 	select {
 	case <-late.C:
-		client.SetWriteDeadline(time.Now()) //nolint:errcheck // not supported means that there is no connection
+		client.SetWriteDeadline(time.Now()) //nolint:errcheck // as above
 		client.SetReadDeadline(time.Now())  //nolint:errcheck // as above
 	case <-g.stop:
 	}
@@ -72,11 +77,8 @@ func (x *exchange) sessionEnded() bool {
 	if x.watch == nil {
 		return false
 	}
-	if x.watch.bare.Context().Err() != nil {
-		return false // the client was gone first
-	}
-	if errors.Is(context.Cause(x.r.Context()), errSessionEnded) {
-		return true
+	if cause := context.Cause(x.r.Context()); cause != nil {
+		return errors.Is(cause, errSessionEnded) // else the client was gone first
 	}
 	select {
 	case <-x.watch.ended:
