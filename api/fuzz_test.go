@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -27,8 +28,8 @@ func requireAnswered(t *testing.T, d dialects.Dialect, a answer) {
 }
 
 // crowded is a world for many calls that make sessions.
-func crowded(f *testing.F) *world {
-	w := newWorld(f)
+func crowded(f *testing.F, change ...func(*api.SessionAPI)) *world {
+	w := newWorld(f, change...)
 	for _, id := range []string{"s0", "s1", "s2"} {
 		members(f, w.call(f, admin, "POST", fcSessions, `{"sessionId":"`+id+`"}`))
 	}
@@ -36,7 +37,8 @@ func crowded(f *testing.F) *world {
 }
 
 func FuzzToken(f *testing.F) {
-	w := crowded(f)
+	// Of this process only: the workers of a fuzzer are given seeds that another process made.
+	w := crowded(f, func(a *api.SessionAPI) { a.Secret = []byte(rand.Text() + rand.Text()) })
 	good := map[string]bool{"": true}
 	for _, l := range listings() {
 		token := l.token(f, w, admin)
