@@ -25,6 +25,16 @@ func aclLine(source, password string) string {
 	return ""
 }
 
+// TestOperatorsReadTheSameUser: the line stands in docs/operations.md too, and an operator who copies an old one is
+// refused at the first new session.
+func TestOperatorsReadTheSameUser(t *testing.T) {
+	source, err := os.ReadFile("redisstore.go")
+	require.NoError(t, err)
+	documented, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
+	require.Contains(t, string(documented), "\n"+aclLine(string(source), "PASSWORD")+"\n")
+}
+
 func TestTheDocumentedUserCanDoNoMore(t *testing.T) {
 	t.Parallel()
 	s := secured.get(t)
