@@ -137,3 +137,46 @@ func TestAStoreThatLostAnEpochIsFollowed(t *testing.T) {
 		require.Equal(t, old.Epoch, b.once(t, "s").Epoch)
 	})
 }
+
+// Where every answer loses its race against a drop, a request still gets its session; only nobody remembers it.
+func TestAnAnswerThatAlwaysLosesItsRaceIsUsedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{Size: 1, Life: time.Hour})
+		b.flushing(t)
+		other := b.once(t, "other")
+		b.store.afterPin = func() { _, _ = b.End(t.Context(), other, false) }
+		u := b.use(t, "s")
+		b.store.afterPin = nil
+		asked := b.store.pins.Load()
+		require.Equal(t, u.Session().Epoch, b.once(t, "s").Epoch)
+		require.Greater(t, b.store.pins.Load(), asked)
+		time.Sleep(10 * rules().IdleTimeout)
+		got, err := b.get(t, "s")
+		require.NoError(t, err, "what is in use is touched, remembered or not")
+		require.Equal(t, u.Session().Epoch, got.Epoch)
+		u.Release()
+		require.Zero(t, b.cache.Stats().Tracked)
+	})
+}
+
+func TestAStoreThatHangsIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{})
+		h := &hanging{store: b.store}
+		table := sessions.NewTable(sessions.TableConfig{Rules: rules(), Cache: b.cache, Store: h, Pool: b.pool})
+		start := time.Now()
+		_, err := table.Use(t.Context(), "s")
+		require.ErrorIs(t, err, sessions.ErrUnavailable)
+		_, _, err = table.Create(t.Context(), creation("s"))
+		require.ErrorIs(t, err, sessions.ErrUnavailable)
+		require.LessOrEqual(t, time.Since(start), 6*time.Second)
+	})
+}
+
+// hanging is a store that answers no Pin.
+type hanging struct{ *store }
+
+func (*hanging) Pin(ctx context.Context, _ sessions.PinRequest) (sessions.Session, bool, error) {
+	<-ctx.Done()
+	return sessions.Session{}, false, ctx.Err()
+}
