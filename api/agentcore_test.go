@@ -193,14 +193,14 @@ func TestStopRuntimeSession(t *testing.T) {
 			require.Equal(t, "session", refused["resourceType"])
 			require.Equal(t, "s", refused["resourceId"])
 		}
-		make := func() {
+		create := func() {
 			members(t, w.call(t, admin, "POST", fcSessions, `{"sessionId":"s"}`))
 			time.Sleep(time.Millisecond)
 		}
 		for range 3 { // twice within the millisecond that a question leaves its mark, too
 			missing(stop(admin, "", "one"))
 		}
-		make()
+		create()
 		golden(t, dialects.AgentCore, stop(admin, "", "one"), "{}")
 		for _, query := range []string{"", "?qualifier=DEFAULT", "?qualifier=LATEST"} {
 			golden(t, dialects.AgentCore, stop(admin, query, "one"), "{}")
@@ -212,7 +212,7 @@ func TestStopRuntimeSession(t *testing.T) {
 		golden(t, dialects.AgentCore, stop(admin, "", "one"), "{}")
 		time.Sleep(2 * time.Hour)
 		missing(stop(admin, "", "one"))
-		make()
+		create()
 		golden(t, dialects.AgentCore, stop(admin, "", ""), "{}")
 		missing(stop(admin, "", ""))
 		requireRefusal(t, dialects.AgentCore, stop(admin, "?qualifier=none", ""), 404, "ResourceNotFoundException")

@@ -36,17 +36,17 @@ func (w *world) pages(t testing.TB, key, target, list, member string) (all [][]s
 func TestFCListSessionsFiltersAndPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		make := func(id, qualifier string, ttl int) {
+		create := func(id, qualifier string, ttl int) {
 			members(t, w.call(t, admin, "POST", fcSessions+"?qualifier="+qualifier, fmt.Sprintf(`{"sessionId":"%s","sessionTTLInSeconds":%d}`, id, ttl)))
 			time.Sleep(time.Millisecond)
 		}
-		make("twice", "LATEST", 1)
-		make("old", "LATEST", 1)
+		create("twice", "LATEST", 1)
+		create("old", "LATEST", 1)
 		time.Sleep(2 * time.Second)
-		make("twice", "LATEST", 600)
-		make("x", "LATEST", 600)
-		make("twice", "prod", 600)
-		make("y", "prod", 600)
+		create("twice", "LATEST", 600)
+		create("x", "LATEST", 600)
+		create("twice", "prod", 600)
+		create("y", "prod", 600)
 		for query, want := range map[string]string{
 			"":                                      "twice x twice old twice y",
 			"sessionStatus=Active":                  "twice x twice y",
