@@ -53,6 +53,7 @@ func owners() map[string][]string {
 		"github.com/tidwall/btree":                                {"sessions/embeddedstore"},
 		"github.com/hashicorp/golang-lru":                         {"sessions", "sample"},
 		"golang.org/x/sync":                                       {"sessions", "cmd/limpet"},
+		"golang.org/x/time":                                       {"api"},
 		"golang.org/x/sys":                                        {"sessions/embeddedstore"},
 		"github.com/stretchr/testify":                             {"sessions/storetest"},
 	}

@@ -103,7 +103,7 @@ func TestWithoutACommandItSaysWhichThereAre(t *testing.T) {
 		status, stdout, stderr := run(t, args...)
 		require.Zero(t, status)
 		require.Empty(t, stderr)
-		for _, command := range []string{"serve", "check", "demo", "version"} {
+		for _, command := range []string{"serve", "check", "demo", "sessions", "instances", "version"} {
 			require.Regexp(t, `(?m)^  `+command+` +\S`, stdout)
 		}
 	}
@@ -221,6 +221,14 @@ func TestTheDemoDoesWhatItSays(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, cookies, "two by header, one by cookie")
+
+	commands := regexp.MustCompile(`(?m)^  go run ./cmd/limpet (.+)$`).FindAllStringSubmatch(p.stdout.String(), -1)
+	require.Len(t, commands, 3)
+	for i, shown := range []string{"bob", "carol", "browser"} {
+		status, out, problem := run(t, strings.Fields(commands[i][1])...)
+		require.Zero(t, status, problem)
+		require.Contains(t, out, shown)
+	}
 
 	dashboard := regexp.MustCompile(`Dashboard: +(http://\S+)`).FindStringSubmatch(p.stdout.String())
 	require.NotNil(t, dashboard)

@@ -114,6 +114,12 @@ Try, more than once each: "instance" stays the same and "count" goes up.
 The first two name their session in a header, the third keeps it in a signed cookie. Without either you get
 a new session: curl -i %[1]s/ shows its ID in the answer.
 
+What there is, and a session made beforehand:
+
+  go run ./cmd/limpet sessions list --admin %[2]s
+  go run ./cmd/limpet sessions create counter --id carol --ttl 1h --admin %[2]s
+  go run ./cmd/limpet instances list --admin %[2]s
+
 Ctrl-C stops it.
-`, url)
+`, url, p.admin.Addr())
 }
