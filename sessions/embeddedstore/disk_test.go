@@ -80,12 +80,21 @@ func TestReadsWaitForTheDisk(t *testing.T) {
 			told <- name
 		}()
 	}
-	tell("pin", func() error { _, _, err := s.Pin(t.Context(), request("x")); return err })
+	r := request("x")
+	r.Fingerprint = "call"
+	tell("pin", func() error { _, _, err := s.Pin(t.Context(), r); return err })
 	<-waiting
 	tell("hit", func() error { _, _, err := s.Pin(t.Context(), request("x")); return err })
 	tell("get", func() error { _, err := s.Get(t.Context(), key("x")); return err })
 	tell("list", func() error {
 		_, err := s.List(t.Context(), sessions.Query{Function: fn, Qualifier: "LATEST", Limit: 9})
+		return err
+	})
+	tell("history", func() error { _, err := s.History(t.Context(), key("x")); return err })
+	tell("call", func() error {
+		again := request("x")
+		again.Mode, again.Fingerprint = sessions.Create, "call"
+		_, _, err := s.Pin(t.Context(), again)
 		return err
 	})
 	got, err := s.Get(t.Context(), settled.Key)
@@ -99,10 +108,10 @@ func TestReadsWaitForTheDisk(t *testing.T) {
 	}
 	close(gate)
 	var names []string
-	for range 4 {
+	for range 6 {
 		names = append(names, <-told)
 	}
-	require.ElementsMatch(t, []string{"pin", "hit", "get", "list"}, names)
+	require.ElementsMatch(t, []string{"pin", "hit", "get", "list", "history", "call"}, names)
 }
 
 // TestWritesWaitForTheDisk: an update, and a name that counts as used, are acknowledged when they are on disk.

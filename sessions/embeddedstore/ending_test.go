@@ -1,6 +1,7 @@
 package embeddedstore_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,10 +109,15 @@ func TestLeaseOfAnEarlierEpoch(t *testing.T) {
 func TestDeletedIsUnlinked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, "")
+		var running []sessions.Touch
 		for range 200 {
-			_, running := inFlight(t, s, "x", false)
+			_, one := inFlight(t, s, "x", false)
+			running = append(running, one)
 			time.Sleep(time.Millisecond)
-			touch(t, s, running)
+		}
+		for _, one := range slices.Backward(running) { // in another order than they ended
+			touch(t, s, one)
+			time.Sleep(time.Millisecond)
 		}
 		require.Len(t, states(t, s, key("x")), 200)
 		require.Equal(t, 200, s.EndedRecords(fn), "each is indexed once")
