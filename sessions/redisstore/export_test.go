@@ -63,3 +63,8 @@ func (s *Store) ScriptHashes() map[string]string {
 func (s *Store) SweepSeen(ctx context.Context, function string, members ...string) (int, error) {
 	return s.endExpired(ctx, function, members)
 }
+
+// ReadActive reads entries of the Active listing, as List does after it has read the index.
+func (s *Store) ReadActive(ctx context.Context, q sessions.Query, entries []string) ([]sessions.Session, error) {
+	return s.active(q)(ctx, entries)
+}

@@ -89,6 +89,11 @@ func keyOf(function, member string) (sessions.Key, bool) {
 // stampBytes is the width of a stamp.
 const stampBytes = 8
 
+// entryOf is a session's entry in the Active listing.
+func entryOf(s sessions.Session) string {
+	return string(binary.BigEndian.AppendUint64(nil, uint64(s.CreatedAt.UnixMicro()))) + s.ID
+}
+
 // activeEntry takes the ID from an entry of the Active listing: creation time, ID.
 func activeEntry(entry string) (id string, ok bool) {
 	if len(entry) < stampBytes {

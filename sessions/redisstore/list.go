@@ -102,6 +102,8 @@ func (s *Store) membersOf(q sessions.Query) func(context.Context, string, int64)
 
 type reader func(ctx context.Context, entries []string) ([]sessions.Session, error)
 
+// active leaves out a session whose ID has a later one since its entry was read: that one is listed at its own place,
+// and would be there twice.
 func (s *Store) active(q sessions.Query) reader {
 	return func(ctx context.Context, entries []string) ([]sessions.Session, error) {
 		var keys []sessions.Key
@@ -110,7 +112,11 @@ func (s *Store) active(q sessions.Query) reader {
 				keys = append(keys, sessions.Key{Function: q.Function, Qualifier: q.Qualifier, ID: id})
 			}
 		}
-		return s.readActive(ctx, keys)
+		all, err := s.readActive(ctx, keys)
+		return slices.DeleteFunc(all, func(got sessions.Session) bool {
+			_, found := slices.BinarySearch(entries, entryOf(got))
+			return !found
+		}), err
 	}
 }
 
