@@ -2,6 +2,8 @@ package sdktest_test
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,9 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// runtimeID makes a session ID of the 33 characters and more that AgentCore wants.
+// runtimeID makes a test's session ID, of the 33 characters and more that AgentCore wants, and not more than fit into a
+// function's own header.
 func runtimeID(t *testing.T) string {
-	return strings.Repeat("r", 40) + "-" + strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())
+	sum := sha256.Sum256([]byte(t.Name()))
+	return hex.EncodeToString(sum[:20])
 }
 
 func TestAgentCoreRuntime(t *testing.T) {

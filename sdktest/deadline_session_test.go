@@ -79,6 +79,30 @@ func TestDeadlineUpdateSession(t *testing.T) {
 	})
 }
 
+// TestDeadlineUpdateSessionElsewhere ends a session through a replica that does not know of the request yet: the other one
+// says so with its next touches.
+func TestDeadlineUpdateSessionElsewhere(t *testing.T) {
+	onEachStore(t, func(t *testing.T, d *deployment) {
+		s := fcOf(t, d.first(), admin, counter).create(nil)
+		j := jobOf(t, d.first(), admin, counter)
+		h, held := visitHeld(t, d.last(), counter, *s.SessionId)
+		require.NoError(t, j.end(*s.SessionId))
+		reach := func(status types.SessionLifecycleStatus) {
+			t.Helper()
+			eventually(t, func() error {
+				if j.mustGet(*s.SessionId).LifecycleStatus != status {
+					return errStill
+				}
+				return nil
+			})
+		}
+		reach(types.SessionLifecycleStatusUpdateInProgress)
+		h.release()
+		require.Equal(t, 200, await(t, held, "the request under way finishes").status)
+		reach(types.SessionLifecycleStatusEnded)
+	})
+}
+
 func TestDeadlineListSessions(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d *deployment) {
 		j := jobOf(t, d.first(), admin, farm)

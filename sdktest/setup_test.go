@@ -41,6 +41,7 @@ type function struct {
 	affinity        string // flow mapping; by header
 	sessions        string // flow mapping
 	more            string // further lines, indented by 4
+	closed          bool   // no invocations on the data listener
 	instances       []*instance
 	urls            map[string]string // instances that are not there, by ID
 }
@@ -62,6 +63,7 @@ const (
 	agents     = "agents"      // for AgentCore's lists
 	farm       = "farm"        // LATEST and prod, for Deadline's lists
 	paging     = "paging"      // for a thousand sessions
+	uninvoked  = "uninvoked"   // invoke: false
 	small      = "small"       // for a scoped key
 )
 
@@ -89,6 +91,7 @@ func standard() setup {
 		{name: farm, qualifier: "prod", sessions: roomy, instances: all},
 		{name: paging, sessions: roomy, instances: all},
 		{name: small, instances: all},
+		{name: uninvoked, closed: true, instances: all},
 	}}
 	for _, test := range []string{"fc", "agent", "retry"} {
 		s.functions = append(s.functions, function{name: full(test), sessions: "{per_instance: 1}", instances: all[:1]})
@@ -127,7 +130,7 @@ func (f function) String() string {
 	f.qualifier = cmp.Or(f.qualifier, "LATEST")
 	var b strings.Builder
 	fmt.Fprintf(&b, "  - name: %s\n    qualifier: %s\n    match: {path: %s}\n", f.name, f.qualifier, f.path())
-	fmt.Fprintf(&b, "    affinity: %s\n    invoke: true\n", cmp.Or(f.affinity, "{type: HEADER_FIELD}"))
+	fmt.Fprintf(&b, "    affinity: %s\n    invoke: %t\n", cmp.Or(f.affinity, "{type: HEADER_FIELD}"), !f.closed)
 	fmt.Fprintf(&b, "    sessions: %s\n%s\n", cmp.Or(f.sessions, "{}"), f.more)
 	b.WriteString("    instances:\n      health: {interval: 500ms, timeout: 10s, failures: 5, successes: 1}\n      static:\n")
 	for _, i := range f.instances {
