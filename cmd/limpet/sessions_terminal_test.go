@@ -101,6 +101,18 @@ func TestTerminalWalksAllPages(t *testing.T) {
 	require.Contains(t, f.lastAsked(t).uri, "limit=50&", "no more than are wanted")
 }
 
+// A server may give more than was asked for: the limit is the user's.
+func TestTerminalKeepsToItsLimit(t *testing.T) {
+	t.Parallel()
+	f := newFakeAdmin(t)
+	f.instead = func(w http.ResponseWriter, _ *http.Request) bool {
+		fmt.Fprint(w, `{"sessions":[{"sessionId":"alice"},{"sessionId":"bob"}],"nextToken":"more"}`)
+		return true
+	}
+	require.Equal(t, 1+1, strings.Count(f.run(t, "sessions", "list", "counter", "--limit", "1"), "\n"))
+	require.Equal(t, 1+3, strings.Count(f.run(t, "sessions", "list", "counter", "--limit", "3"), "\n"))
+}
+
 func TestTerminalRefusesAWalkInCircles(t *testing.T) {
 	t.Parallel()
 	f := newFakeAdmin(t)
