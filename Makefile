@@ -13,10 +13,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## run all tests with the race detector; installs redis-server if it is missing (Debian)
+test: ## run all tests, and the clouds' SDKs, with the race detector; installs redis-server if it is missing (Debian)
 	@.ci/need redis-server redis-server
 	@.ci/need gcc gcc libc6-dev
 	go test -race -timeout 6m ./...
+	go -C sdktest test -race -timeout 4m ./...
 
 # What lint compiles, the test of the image's build line finds in the cache: that saves a cold CI half a minute.
 .PHONY: lint
@@ -33,6 +34,7 @@ lint: ## gofmt, go vet, staticcheck, revive, errcheck, go-errorlint
 	@unchecked=$$($(TOOLS)/errcheck -ignoretests -exclude tools/errcheck.txt ./... | grep -v '//nolint:errcheck // ' || true); \
 		[ -z "$$unchecked" ] || { echo "errors that nobody looks at:"; echo "$$unchecked"; exit 1; }
 	$(TOOLS)/go-errorlint ./...
+	cd sdktest && go vet ./... && $(TOOLS)/staticcheck ./... && $(TOOLS)/revive -config ../tools/revive.toml -formatter plain ./...
 
 .PHONY: bench
 bench: ## run the benchmarks
