@@ -2,7 +2,10 @@ package proxy_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"testing"
 
@@ -170,4 +173,47 @@ func TestAgentCoreInstanceThatFails(t *testing.T) {
 	a := w.post(runtimePath, "", runtimeHeader, "s")
 	a.saysAWS(t, "BadGateway", "RuntimeClientError", http.StatusFailedDependency)
 	require.Equal(t, "s", a.Header.Get(runtimeHeader), "the session is there")
+}
+
+// Neither a 1xx nor a trailer tells the client another ID, in AgentCore's way or the function's.
+func TestAgentCoreIDsOfTheInstanceElsewhere(t *testing.T) {
+	own := http.CanonicalHeaderKey(runtimeHeader)
+	w := start(t, invoked, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{own, "X-Session-Id"} {
+			w.Header().Set(name, "forged")
+		}
+		w.WriteHeader(http.StatusEarlyHints)
+		fmt.Fprint(w, r.Trailer)
+		if http.NewResponseController(w).Flush() != nil {
+			return
+		}
+		for _, name := range []string{own, "X-Session-Id", "Sum"} {
+			w.Header().Set(http.TrailerPrefix+name, "forged")
+		}
+	}))
+	var early textproto.MIMEHeader
+	trace := &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error { early = h; return nil }}
+	r := w.request(http.MethodPost, runtimePath, strings.NewReader(""), runtimeHeader, "s")
+	a := w.do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	require.Equal(t, []string{"s"}, a.Header[own])
+	require.NotContains(t, a.Header, "X-Session-Id")
+	require.Equal(t, textproto.MIMEHeader{}, early)
+	require.Equal(t, http.Header{"Sum": {"forged"}}, a.Trailer)
+}
+
+// What is Limpet's to say does not come by a request's trailer either.
+func TestInvocationTrailersOfTheClient(t *testing.T) {
+	got := make(chan http.Header, 1)
+	w := start(t, invoked, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		got <- r.Trailer
+	}))
+	for path, name := range map[string]string{
+		runtimePath: http.CanonicalHeaderKey(interpreterHeader), interpreterPath: http.CanonicalHeaderKey(runtimeHeader), fcPath: "X-Fc-Qualifier",
+	} {
+		r := w.request(http.MethodPost, path, io.NopCloser(strings.NewReader("x")))
+		r.Trailer = http.Header{name: {"forged"}, "Sum": {"1"}, "X-Session-Id": {"forged"}, "Limpet-Session-Id": {"forged"}}
+		require.Equal(t, http.StatusOK, w.do(r).StatusCode)
+		require.Equal(t, http.Header{"Sum": {"1"}}, <-got, path)
+	}
 }

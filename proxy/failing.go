@@ -124,11 +124,6 @@ func (x *exchange) fail(err error) {
 	if werr := x.dialect.Write(x.w, x.requestID, f); werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
 		x.h.logger.Debug("error response not written", "error", werr, "request_id", x.requestID)
 	}
-	if x.body != nil {
-		// To close the body, as ReverseProxy does on its way out, waits for whoever still reads it, and so for a client
-		// that waits for the answer before it sends more.
-		http.NewResponseController(x.w).Flush() //nolint:errcheck // of a client that has gone
-	}
 }
 
 // blame is the failure for a round trip that ended after the instance was reached.

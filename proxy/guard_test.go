@@ -1,13 +1,17 @@
 package proxy_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,8 +66,10 @@ func (w *world) unharmed() {
 		state, _ := w.pool.State(record)
 		require.Equal(w.t, sessions.HomeUp, state, "the instance is not to blame")
 	}
-	stacks := make([]byte, 1<<20)
-	require.NotContains(w.t, string(stacks[:runtime.Stack(stacks, true)]), "(*guard).watch", "no guard outlives its exchange")
+	require.Eventually(w.t, func() bool { // it may be about to return
+		stacks := make([]byte, 1<<20)
+		return !strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "(*guard).watch")
+	}, patience, time.Millisecond, "no guard outlives its exchange")
 }
 
 func (w *world) places() (homes []sessions.Home) {
@@ -117,6 +123,11 @@ func TestIsolatedInvocationOfAnotherListenerIsCut(t *testing.T) {
 func TestIsolatedStreamIsCutInMidBody(t *testing.T) {
 	back, entered, cut := patient()
 	w := start(t, isolated, back)
+	var log bytes.Buffer
+	w.handler.Swap(proxy.Plane{
+		Routes:    proxy.NewRoutes([]*proxy.Function{w.function()}),
+		AccessLog: proxy.AccessLog{Logger: slog.New(slog.NewTextHandler(&log, nil))},
+	})
 	res, err := w.client().Do(w.request(http.MethodGet, "/stream", nil, "X-Session-Id", "s"))
 	require.NoError(t, err)
 	defer res.Body.Close()
@@ -127,22 +138,31 @@ func TestIsolatedStreamIsCutInMidBody(t *testing.T) {
 	require.Equal(t, "begun\n", string(body))
 	<-cut
 	w.unharmed()
+	require.Contains(t, log.String(), "error=SessionExpired")
 }
 
+// The client has sent a part of the body and waits. Whoever reads the rest waits with it, and is in the way.
 func TestIsolatedUploadIsCut(t *testing.T) {
 	back, entered, cut := patient()
-	w := start(t, isolated, back)
+	w := start(t, isolated, back, back, back, back, back, back, back, back)
+	for i := range 8 {
+		w.cutsAnUpload(fmt.Sprint("s", i), entered)
+		<-cut
+	}
+	w.unharmed()
+}
+
+func (w *world) cutsAnUpload(id string, entered <-chan string) {
+	t := w.t
 	c, br := w.dial()
-	fmt.Fprintf(c, "POST /upload HTTP/1.1\r\nHost: f\r\nX-Session-Id: s\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n")
+	fmt.Fprintf(c, "POST /upload HTTP/1.1\r\nHost: f\r\nX-Session-Id: %s\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n", id)
 	<-entered
-	w.delete("s")
+	w.delete(id)
 	res, err := http.ReadResponse(br, nil)
 	require.NoError(t, err)
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	answer{res, string(body)}.fails(t, "SessionExpired", http.StatusGone)
-	<-cut
-	w.unharmed()
 }
 
 func TestIsolatedUpgradeIsCut(t *testing.T) {
@@ -163,23 +183,23 @@ func TestIsolatedUpgradeIsCut(t *testing.T) {
 
 // Who takes nothing of the response does not keep the session's request alive by it.
 func TestIsolatedStreamToAClientThatTakesNothingIsCut(t *testing.T) {
-	sent := make(chan struct{})
-	w := start(t, isolated, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		chunk := make([]byte, 1<<20)
-		for range 64 { // more than all buffers on the way hold
+	var sent atomic.Int64
+	w := start(t, isolated, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for chunk := make([]byte, 64<<10); ; sent.Add(1) {
 			if _, err := w.Write(chunk); err != nil {
-				break
-			}
-			select {
-			case sent <- struct{}{}:
-			default:
+				return
 			}
 		}
-		<-r.Context().Done()
 	}))
 	c, _ := w.dial()
 	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: f\r\nX-Session-Id: s\r\n\r\n")
-	<-sent
+	was := int64(0)
+	require.Eventually(t, func() bool { // all buffers on the way are full
+		now := sent.Load()
+		full := now > 0 && now == was
+		was = now
+		return full
+	}, patience, 200*time.Millisecond)
 	w.delete("s")
 	w.unharmed()
 }
@@ -237,6 +257,22 @@ func TestIsolatedRequestMovesFromALostHome(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.StatusCode, a.body)
 	require.NotEqual(t, home, a.Header.Get("Instance"))
 	require.Equal(t, fmt.Sprintf(`rehomed; reason="instance lost"; from=%q`, home), a.Header.Get("Limpet-Session-Event"))
+	w.idle()
+}
+
+func TestIsolatedRequestThatMovedIsCutToo(t *testing.T) {
+	back, entered, cut := patient()
+	w := start(t, func(c *proxy.FunctionConfig) { isolated(c); slowProbes(c) }, back, back).noKeepAlive()
+	require.Equal(t, http.StatusOK, w.get("/", "s").StatusCode)
+	s, err := w.store.Get(t.Context(), sessions.Key{Function: "f", Qualifier: "LATEST", ID: "s"})
+	require.NoError(t, err)
+	w.kill(s.Home.ID)
+	got := make(chan answer, 1)
+	go func() { got <- w.get("/slow", "s") }()
+	<-entered
+	w.delete("s")
+	(<-got).fails(t, "SessionExpired", http.StatusGone)
+	<-cut
 	w.idle()
 }
 
