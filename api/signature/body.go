@@ -3,6 +3,7 @@ package signature
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	stdhash "hash"
 	"io"
 	"net/http"
@@ -85,10 +86,10 @@ func (b *body) fill() {
 			b.err = io.ErrNoProgress
 		}
 	}
-	switch b.err {
-	case nil:
+	switch {
+	case b.err == nil:
 		b.to = b.n - bodyHold
-	case io.EOF:
+	case errors.Is(b.err, io.EOF):
 		if !equal(hex.EncodeToString(b.hash.Sum(nil)), b.want) {
 			b.err = ErrBody
 			return
