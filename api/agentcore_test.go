@@ -151,6 +151,8 @@ func TestAgentCoreStartIsIdempotent(t *testing.T) {
 			refused := requireRefusal(t, dialects.AgentCore, w.call(t, admin, "PUT", agentSessions+"start", changed), 400, "ValidationException")
 			require.Equal(t, "IdempotentParameterMismatchException", refused["reason"])
 		}
+		elsewhere := w.call(t, admin, "PUT", "/code-interpreters/jar/sessions/start", body)
+		require.NotEqual(t, id, members(t, elsewhere)["sessionId"], "another function's token")
 		members(t, w.call(t, admin, "PUT", agentSessions+"stop?sessionId="+id, ""))
 		require.Equal(t, id, w.started(t, admin, body), "the very call again, after the end")
 		require.Equal(t, "TERMINATED", members(t, w.call(t, admin, "GET", agentSessions+"get?sessionId="+id, ""))["status"], "and none is started again")
@@ -206,7 +208,10 @@ func TestStopRuntimeSession(t *testing.T) {
 			golden(t, dialects.AgentCore, stop(admin, query, "one"), "{}")
 		}
 		missing(stop(admin, "", ""))
-		missing(stop(admin, "", "two"))
+		for range 3 {
+			missing(stop(admin, "", "two"))
+			time.Sleep(2 * time.Millisecond)
+		}
 		missing(stop(twin, "", "one"))
 		time.Sleep(23 * time.Hour)
 		golden(t, dialects.AgentCore, stop(admin, "", "one"), "{}")
@@ -215,6 +220,14 @@ func TestStopRuntimeSession(t *testing.T) {
 		create()
 		golden(t, dialects.AgentCore, stop(admin, "", ""), "{}")
 		missing(stop(admin, "", ""))
+		create()
+		members(t, w.call(t, admin, "POST", fcSessions, `{"sessionId":"other"}`))
+		other := func(token string) answer {
+			return w.call(t, admin, "POST", agentRuntime, `{"clientToken":"`+token+`"}`, runtimeHeader+"other")
+		}
+		golden(t, dialects.AgentCore, stop(admin, "", "three"), "{}")
+		golden(t, dialects.AgentCore, other(""), "{}")
+		requireRefusal(t, dialects.AgentCore, other("three"), 404, "ResourceNotFoundException")
 		requireRefusal(t, dialects.AgentCore, stop(admin, "?qualifier=none", ""), 404, "ResourceNotFoundException")
 		requireRefusal(t, dialects.AgentCore, stop(admin, "?qualifier=a;b", ""), 400, "ValidationException")
 	})

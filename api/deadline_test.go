@@ -147,6 +147,18 @@ func TestDeadlineLists(t *testing.T) {
 		members(t, w.call(t, admin, "PATCH", deadlineSessions+"/s1", `{"targetLifecycleStatus":"ENDED"}`))
 		requireRefusal(t, dialects.AgentCore, w.call(t, admin, "GET", agentSessions+"get?sessionId=s1", ""), 404, "ResourceNotFoundException")
 		golden(t, dialects.FC, w.call(t, admin, "GET", fcSessions+"?sessionId=s1", ""), `{"sessions":[]}`)
+		time.Sleep(time.Millisecond)
+		require.Contains(t, w.call(t, admin, "GET", deadlineSessions, "").body, `"sessionId":"s1"`)
+
+		// One that is kept shows nothing of that in the words of the others.
+		running, err := w.tables["counter:LATEST"].Use(t.Context(), "s2")
+		require.NoError(t, err)
+		defer running.Release()
+		members(t, w.call(t, admin, "PATCH", deadlineSessions+"/s2", `{"targetLifecycleStatus":"ENDED"}`))
+		require.Equal(t, "UPDATE_IN_PROGRESS", members(t, w.call(t, admin, "GET", deadlineSessions+"/s2", ""))["lifecycleStatus"])
+		require.Equal(t, "TERMINATED", members(t, w.call(t, admin, "GET", agentSessions+"get?sessionId=s2", ""))["status"])
+		require.Equal(t, [][]string{{"Expired"}}, w.pages(t, admin, fcSessions+"?sessionId=s2", "sessions", "sessionStatus"))
+
 		for target := range map[string]bool{deadlineSessions: true, "/2023-10-12/farms/reef/fleets/counter/workers/a/sessions": true} {
 			for _, query := range []string{"maxResults=0", "maxResults=101", "maxResults=x", "nextToken=x", "maxResults=1&maxResults=1", "maxResults=1;"} {
 				refused := requireRefusal(t, dialects.Deadline, w.call(t, admin, "GET", target+"?"+query, ""), 400, "ValidationException")
@@ -156,6 +168,22 @@ func TestDeadlineLists(t *testing.T) {
 	})
 }
 
+// A job is there as long as it has sessions, whatever is configured by now.
+func TestDeadlineJobsOfThePast(t *testing.T) {
+	w := newWorld(t)
+	members(t, w.call(t, admin, "POST", fcSessions+"?qualifier=prod", `{"sessionId":"s"}`))
+	w = w.again(t, func(a *api.SessionAPI) {
+		latest := a.Functions()[:1]
+		a.Functions = func() []api.Function { return latest }
+	})
+	for _, job := range []string{prod, derived(dialects.JobID, counter, prod)} {
+		target := strings.Replace(deadlineSessions, "LATEST", job, 1)
+		require.Len(t, members(t, w.call(t, admin, "GET", target, ""))["sessions"], 1)
+		members(t, w.call(t, admin, "GET", target+"/s", ""))
+		requireRefusal(t, dialects.Deadline, w.call(t, admin, "PATCH", target+"/s", `{"targetLifecycleStatus":"ENDED"}`), 404, "ResourceNotFoundException")
+	}
+}
+
 func TestDeadlineRefusals(t *testing.T) {
 	w := newWorld(t)
 	members(t, w.call(t, admin, "POST", fcSessions, `{"sessionId":"s"}`))
@@ -163,6 +191,7 @@ func TestDeadlineRefusals(t *testing.T) {
 	for target, kind := range map[string]string{
 		"/2023-10-12/farms/other/queues/counter/jobs/LATEST/sessions":                                  "farm",
 		"/2023-10-12/farms/farm-" + strings.Repeat("0", 32) + "/queues/counter/jobs/LATEST/sessions/s": "farm",
+		"/2023-10-12/farms/other/fleets/counter/workers/a/sessions":                                    "farm",
 		farm + "queues/none/jobs/LATEST/sessions":                                                      "queue",
 		farm + "queues/Counter/jobs/LATEST/sessions":                                                   "queue",
 		farm + "queues/counter/jobs/none/sessions/s":                                                   "job",

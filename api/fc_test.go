@@ -153,5 +153,6 @@ func TestFCMethods(t *testing.T) {
 			require.Equal(t, allow, a.header.Get("Allow"))
 		}
 	}
+	requireRefusal(t, dialects.FC, w.call(t, onlyRead, "PATCH", fcSessions, ""), http.StatusMethodNotAllowed, "MethodNotAllowed")
 	requireRefusal(t, dialects.FC, w.call(t, admin, "PUT", fcSessions+"/s/resume", ""), 400, "NotSupported")
 }

@@ -47,6 +47,7 @@ func (l listing) token(t testing.TB, w *world, key string) string {
 
 func (l listing) requireBad(t testing.TB, a answer) {
 	t.Helper()
+	require.Contains(t, a.body, "is no token of this listing")
 	if l.dialect == dialects.FC {
 		requireRefusal(t, l.dialect, a, 400, "InvalidArgument")
 		return
@@ -131,6 +132,9 @@ func TestTokensAreBound(t *testing.T) {
 	}
 	// The same listing by its other name is the same.
 	members(t, w.call(t, admin, "GET", strings.Replace(deadlineSessions, "LATEST", derived(dialects.JobID, counter, "LATEST"), 1)+"?nextToken="+deadline, ""))
+	// Two dialects may have an operation of one name, with the same filters.
+	same := members(t, w.call(t, admin, "GET", fcSessions+"?limit=1&qualifier=LATEST", ""))["nextToken"].(string)
+	listing{dialect: dialects.Deadline}.requireBad(t, w.call(t, admin, "GET", deadlineSessions+"?nextToken="+same, ""))
 	// No part of what a token is bound to can pose as another's.
 	members(t, w.call(t, admin, "POST", fcSessions, `{"sessionId":"LATEST"}`))
 	a := members(t, w.call(t, admin, "GET", fcSessions+"?limit=1&qualifier=LATEST&sessionStatus=Active", ""))["nextToken"].(string)
