@@ -51,6 +51,17 @@ func TestRoutesNoMatch(t *testing.T) {
 	}
 }
 
+func TestRoutesNamed(t *testing.T) {
+	latest, prod := routed("f", "", "/a"), routed("f", "", "/b")
+	latest.Config.Qualifier, prod.Config.Qualifier = "LATEST", "prod"
+	routes := NewRoutes([]*Function{latest, prod})
+	require.Same(t, latest, routes.Named("f", "LATEST"))
+	require.Same(t, prod, routes.Named("f", "prod"))
+	for _, name := range []functionName{{"f", ""}, {"f", "other"}, {"", ""}, {"F", "prod"}, {"prod", "f"}} {
+		require.Nil(t, routes.Named(name.function, name.qualifier))
+	}
+}
+
 func TestRoutesMatchAllocatesNothing(t *testing.T) {
 	routes := NewRoutes([]*Function{routed("any", "", "/"), routed("a", "h", "/a")})
 	r := httptest.NewRequest(http.MethodGet, "http://h:80/a/b/c", nil)
