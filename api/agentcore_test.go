@@ -232,3 +232,15 @@ func TestStopRuntimeSession(t *testing.T) {
 		requireRefusal(t, dialects.AgentCore, stop(admin, "?qualifier=a;b", ""), 400, "ValidationException")
 	})
 }
+
+// What has taken place is no failure, only because it could not be noted down.
+func TestStopRuntimeSessionThatIsNotRemembered(t *testing.T) {
+	w := newWorld(t)
+	members(t, w.call(t, admin, "POST", fcSessions, `{"sessionId":"s"}`))
+	w.store.forgets.Store(true)
+	stop := func() answer {
+		return w.call(t, admin, "POST", agentRuntime, `{"clientToken":"t"}`, runtimeHeader+"s")
+	}
+	golden(t, dialects.AgentCore, stop(), "{}")
+	requireRefusal(t, dialects.AgentCore, stop(), 404, "ResourceNotFoundException")
+}

@@ -3,12 +3,16 @@ package api_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -190,4 +194,39 @@ func TestAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	require.Equal(t, []int64{1, 19}, []int64{ended.Load(), missing.Load()}, "of equal requests one counts")
+}
+
+// timed notes until when a body was awaited.
+type timed struct {
+	*httptest.ResponseRecorder
+	until []time.Time
+}
+
+func (r *timed) SetReadDeadline(t time.Time) error {
+	r.until = append(r.until, t)
+	return nil
+}
+
+// A body is awaited for half a minute; once it is there, nothing is left that would cut what comes after it.
+func TestASlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for _, c := range []struct {
+			body   io.Reader
+			status int
+			until  []time.Time
+		}{
+			{strings.NewReader("{}"), 200, []time.Time{time.Now().Add(30 * time.Second), {}}},
+			{iotest.ErrReader(os.ErrDeadlineExceeded), 400, []time.Time{time.Now().Add(30 * time.Second)}},
+			{io.MultiReader(strings.NewReader("{}"), iotest.ErrReader(io.ErrUnexpectedEOF)), 400, []time.Time{time.Now().Add(30 * time.Second)}},
+		} {
+			r := draft(t, admin, "POST", fcSessions, "")
+			r.Body = io.NopCloser(c.body)
+			rec := &timed{ResponseRecorder: httptest.NewRecorder()}
+			w.handler.ServeHTTP(rec, r)
+			require.Equal(t, c.status, rec.Code)
+			require.Equal(t, c.until, rec.until)
+		}
+		require.Equal(t, 1, w.count(t))
+	})
 }

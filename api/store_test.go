@@ -20,8 +20,9 @@ import (
 // faulty is a store that a test takes down.
 type faulty struct {
 	sessions.Store
-	down  atomic.Bool
-	onces atomic.Int64
+	down    atomic.Bool
+	forgets atomic.Bool // Once alone fails
+	onces   atomic.Int64
 }
 
 func (f *faulty) problem() error {
@@ -75,8 +76,8 @@ func (f *faulty) Instances(ctx context.Context, function string) ([]sessions.Ins
 
 func (f *faulty) Once(ctx context.Context, name string, ttl time.Duration) (bool, error) {
 	f.onces.Add(1)
-	if err := f.problem(); err != nil {
-		return false, err
+	if err := f.problem(); err != nil || f.forgets.Load() {
+		return false, errors.Join(err, sessions.ErrUnavailable)
 	}
 	return f.Store.Once(ctx, name, ttl)
 }
