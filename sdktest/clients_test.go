@@ -1,7 +1,9 @@
 package sdktest_test
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"testing"
 
@@ -21,6 +23,26 @@ const region = "us-west-2"
 // connections keeps more of them than http.DefaultTransport, for tests that run at once.
 var connections = &http.Transport{MaxIdleConnsPerHost: 64}
 
+// whole is a transport for AWS's SDKs that has the whole body at hand before it sends a request. They close a body when
+// the answer begins, which may be before net/http has looked for its end, and then the answer breaks off with "use of closed
+// network connection" (github.com/aws/aws-sdk-go-v2, issue 2737). Their retryers take care of it, by sending again.
+type whole struct{ http.RoundTripper }
+
+// RoundTrip sends a request.
+func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return w.RoundTripper.RoundTrip(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return w.RoundTripper.RoundTrip(r)
+}
+
 // credentials are static ones, whose secret is that of a key.
 func (k key) credentials() aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -33,7 +55,7 @@ func (k key) credentials() aws.CredentialsProvider {
 func agentClient(addr string, k key, options ...func(*bedrockagentcore.Options)) *bedrockagentcore.Client {
 	o := bedrockagentcore.Options{
 		Region: region, Credentials: k.credentials(), BaseEndpoint: aws.String("http://" + addr),
-		HTTPClient: &http.Client{Transport: connections}, Retryer: aws.NopRetryer{},
+		HTTPClient: &http.Client{Transport: whole{connections}}, Retryer: aws.NopRetryer{},
 	}
 	return bedrockagentcore.New(o, options...)
 }
@@ -43,7 +65,7 @@ func agentClient(addr string, k key, options ...func(*bedrockagentcore.Options))
 func farmClient(addr string, k key, options ...func(*deadline.Options)) *deadline.Client {
 	o := deadline.Options{
 		Region: region, Credentials: k.credentials(), BaseEndpoint: aws.String("http://" + addr),
-		HTTPClient: &http.Client{Transport: connections}, Retryer: aws.NopRetryer{},
+		HTTPClient: &http.Client{Transport: whole{connections}}, Retryer: aws.NopRetryer{},
 		APIOptions: []func(*middleware.Stack) error{withoutHostPrefix},
 	}
 	return deadline.New(o, options...)

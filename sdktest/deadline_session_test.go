@@ -132,7 +132,11 @@ func TestDeadlineListSessions(t *testing.T) {
 			require.Equal(t, derived.workers[homes[*s.SessionId]], *s.WorkerId)
 		}
 		require.Len(t, j.as("prod").pages(100), 1)
-		require.Equal(t, "session-"+ofProd, *j.as(namesOf(t, d.first(), farm, "prod").JobID).pages(1)[0].SessionId)
+		inProd := namesOf(t, d.first(), farm, "prod")
+		require.Equal(t, derived.QueueID, inProd.QueueID)
+		require.NotEqual(t, derived.FleetID, inProd.FleetID)
+		require.NotEqual(t, derived.workers["i0"], inProd.workers["i0"], "the same program is a worker of two fleets")
+		require.Equal(t, "session-"+ofProd, *j.as(inProd.JobID).pages(1)[0].SessionId)
 
 		byWorker := map[string]bool{}
 		for instance, worker := range derived.workers {

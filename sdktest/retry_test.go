@@ -46,7 +46,7 @@ func (lostAnswer) Temporary() bool { return true }
 // patiently gives an SDK its default retryer, with shorter waits.
 func patiently(c *counted) func(*agent.Options) {
 	return func(o *agent.Options) {
-		o.HTTPClient = &http.Client{Transport: c}
+		o.HTTPClient = &http.Client{Transport: whole{c}}
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 2 * time.Second })
 	}
 }
@@ -79,7 +79,7 @@ func TestRetriesDoNotMultiplyWrites(t *testing.T) {
 		c = &counted{lose: 1}
 		id := *fcOf(t, d.first(), admin, counter).create(nil).SessionId
 		j := job{t, farmClient(d.first().admin, admin, func(o *deadline.Options) {
-			o.HTTPClient, o.Retryer = &http.Client{Transport: c}, retry.NewStandard()
+			o.HTTPClient, o.Retryer = &http.Client{Transport: whole{c}}, retry.NewStandard()
 		}), farmID, counter, "LATEST"}
 		require.NoError(t, j.end(id))
 		require.EqualValues(t, 2, c.sent.Load())
