@@ -20,6 +20,8 @@ const (
 	// MaxSignedBody is the length in bytes of the longest body of an invocation whose signature can only be verified
 	// when all of it is there: SigV4 without X-Amz-Content-Sha256, as AWS's own SDKs send it.
 	MaxSignedBody = 16 << 20
+	// maxHeldBodies is how many such bodies of more than MaxBody are in memory at once.
+	maxHeldBodies = 8
 	// bodyTimeout bounds the arrival of a body that is read before anything is done.
 	bodyTimeout = 30 * time.Second
 	// replayMemory is how long a signed request is known again. One signed for the far end of the window is fresh for
@@ -75,6 +77,7 @@ func (c *call) verify(signed signature.Signed) error {
 		return err
 	}
 	hash := signed.Payload
+	defer c.giveSlot()
 	if hash == "" {
 		if err := c.readWhole(); err != nil {
 			return err
@@ -112,11 +115,42 @@ func (c *call) readWhole() error {
 	if !c.invoke {
 		return c.readBody()
 	}
+	if err := c.takeSlot(); err != nil {
+		return err
+	}
 	if err := c.read(MaxSignedBody); err != nil {
 		return err
 	}
-	c.r.Body = io.NopCloser(bytes.NewReader(c.body))
+	c.r.Body, c.r.ContentLength = io.NopCloser(bytes.NewReader(c.body)), int64(len(c.body))
 	return nil
+}
+
+// takeSlot waits for one of the slots for bodies that are held in memory before anybody knows who sent them, unless it is
+// small by its own word. The slot is given back once the signature is checked: what a known caller sends is its own affair.
+func (c *call) takeSlot() error {
+	if n := c.r.ContentLength; n >= 0 && n <= MaxBody {
+		return nil
+	}
+	patience := time.NewTimer(bodyTimeout)
+	defer patience.Stop()
+	select {
+	case c.held <- struct{}{}:
+		c.hasSlot = true
+		return nil
+	case <-patience.C:
+	case <-c.r.Context().Done():
+	}
+	return &dialects.Error{
+		Code: dialects.CodeThrottling, Status: http.StatusTooManyRequests,
+		Message: "too many large bodies wait for their signature's check; send X-Amz-Content-Sha256, and they need not",
+	}
+}
+
+// giveSlot ends what takeSlot began.
+func (c *call) giveSlot() {
+	if c.hasSlot {
+		<-c.held
+	}
 }
 
 // readBody reads the body of a control operation. That of an invocation streams.

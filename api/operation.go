@@ -28,6 +28,8 @@ type call struct {
 	body    []byte // whole; nil for an invocation that streams
 	replay  string // what a signed request is known again by; "" for one that is not signed
 
+	hasSlot bool // one of SessionAPI.held is this call's
+
 	qualifier, session string // for the audit, as soon as they are known
 }
 

@@ -31,6 +31,7 @@ type SessionAPI struct {
 	HashSession func(id string) string
 
 	tokens cipher.AEAD
+	held   chan struct{} // bodies in memory whose signature is not checked yet: one element each
 }
 
 // SessionStore is what the session API asks of the store beside what functions' tables do.
@@ -64,6 +65,7 @@ func (a SessionAPI) New() (*SessionAPI, error) {
 	if a.tokens, err = newTokens(a.Secret); err != nil {
 		return nil, err
 	}
+	a.held = make(chan struct{}, maxHeldBodies)
 	a.MaxTTL.FC = cmp.Or(a.MaxTTL.FC, DefaultFCMaxTTL)
 	a.MaxTTL.AgentCore = cmp.Or(a.MaxTTL.AgentCore, DefaultAgentCoreMaxTTL)
 	if a.HashSession == nil {

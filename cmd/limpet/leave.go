@@ -15,8 +15,8 @@ const flushTimeout = 3 * time.Second
 func (p *process) leave() {
 	p.leaving.Store(true)
 	cfg := *p.shutdown.Load()
-	p.logger.Info("leaving", "delay", cfg.Delay.String(), "deadline", cfg.Deadline.String())
 	p.server.Leave()
+	p.logger.Info("leaving", "delay", cfg.Delay.String(), "deadline", cfg.Deadline.String())
 	time.Sleep(cfg.Delay)
 	if cut := p.server.Shutdown(cfg.Deadline); cut > 0 {
 		p.logger.Warn("requests were cut at the deadline", "requests", cut)

@@ -1,0 +1,4 @@
+package api
+
+// MaxHeldBodies is maxHeldBodies.
+const MaxHeldBodies = maxHeldBodies
