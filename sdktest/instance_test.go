@@ -78,7 +78,6 @@ func (i *instance) serveHeld(w http.ResponseWriter, r *http.Request, name string
 	h := i.holds.get(name)
 	_, _ = io.WriteString(w, held)
 	_ = http.NewResponseController(w).Flush()
-	h.begin()
 	select {
 	case <-h.released:
 		_, _ = w.Write(i.answer(r))
@@ -127,16 +126,15 @@ func (h *holds) get(name string) *hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all[name] == nil {
-		h.all[name] = &hold{begun: make(chan struct{}), released: make(chan struct{})}
+		h.all[name] = &hold{released: make(chan struct{})}
 	}
 	return h.all[name]
 }
 
 // hold keeps requests waiting until it is released.
 type hold struct {
-	begun, released   chan struct{}
-	beginning, ending sync.Once
+	released chan struct{}
+	once     sync.Once
 }
 
-func (h *hold) begin()   { h.beginning.Do(func() { close(h.begun) }) }
-func (h *hold) release() { h.ending.Do(func() { close(h.released) }) }
+func (h *hold) release() { h.once.Do(func() { close(h.released) }) }

@@ -1,6 +1,7 @@
 package sdktest_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -63,7 +64,7 @@ func exchange(req *http.Request) (reply, error) {
 func readReply(status int, header http.Header, from io.Reader) (reply, error) {
 	body, err := io.ReadAll(from)
 	r := reply{status: status, header: header, body: string(body)}
-	_ = json.Unmarshal([]byte(strings.TrimPrefix(r.body, held)), &r.Answer) // an error's body is none
+	_ = json.Unmarshal([]byte(r.body), &r.Answer) // an error's body is none
 	return r, err
 }
 
@@ -81,22 +82,28 @@ func (k key) bearer() map[string]string {
 	return map[string]string{"Authorization": "Bearer " + k.secret}
 }
 
-// visitHeld sends a request that is held, and returns when it has begun. Its reply comes when the hold is released.
+// visitHeld sends a request that is held, and returns when its answer has begun. The reply comes when the hold is released.
 func visitHeld(t *testing.T, p *limpet, function, id string) (h *hold, answer <-chan reply) {
 	t.Helper()
 	name, h := holdFor(t)
+	req, err := http.NewRequest(http.MethodPost, "http://"+p.listen+"/"+function, strings.NewReader(`{"hold":"`+name+`"}`))
+	require.NoError(t, err)
+	req.Header.Set(sessionHeader, id)
+	res, err := connections.RoundTrip(req)
+	require.NoError(t, err)
+	body := bufio.NewReader(res.Body)
+	line, err := body.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, held, line)
 	replies := make(chan reply, 1)
 	go func() {
-		r, err := call{
-			method: http.MethodPost, addr: p.listen, path: "/" + function,
-			header: map[string]string{sessionHeader: id}, body: `{"hold":"` + name + `"}`,
-		}.try()
+		defer res.Body.Close()
+		r, err := readReply(res.StatusCode, res.Header, body)
 		if err != nil {
 			r.body = err.Error()
 		}
 		replies <- r
 	}()
-	await(t, h.begun, "the request reaches its instance")
 	return h, replies
 }
 

@@ -156,7 +156,7 @@ func onEachStore(t *testing.T, test func(*testing.T, *deployment)) {
 	}
 }
 
-// held returns a hold of a name of this test's own, which is released at its end at the latest.
+// holdFor returns a hold of a name of this test's own, which is released at its end at the latest.
 func holdFor(t *testing.T) (name string, h *hold) {
 	t.Helper()
 	name = strings.ReplaceAll(t.Name(), "/", "-")
