@@ -14,6 +14,9 @@ const (
 	cacheShards = 32
 	// minShardEntries keeps a small cache in one LRU: many tiny ones would evict what one would keep.
 	minShardEntries = 64
+	// stripes are how many counters of news each shard has. A fill is void when its counter moved, so they are many:
+	// few of the changes that come in while the store answers are of a key of the same stripe.
+	stripes = 256
 	// takeoverAfter is how long an event may stay pending before a replica announces another replica's pin.
 	takeoverAfter = 3 * time.Second
 )
@@ -21,12 +24,15 @@ const (
 // CacheConfig are the cache's limits. The zero value of a field means its default.
 type CacheConfig struct {
 	Size int // entries; DefaultCacheSessions
-	// Life is how long an entry routes without the store. 0 is without limit, for a store in this process, whose
-	// every change passes through here.
+	// Life is how long an entry routes without the store where there are no news. 0 is without limit, for a store in
+	// this process, whose every change passes through here.
 	Life time.Duration
-	// StaleMax is how long after its last check an entry still routes while the store does not answer; negative:
-	// until the session's own deadline; 0: not at all.
+	// StaleMax is how long an entry still routes while the store does not answer, after it was checked last or, with
+	// news, after the last that were heard; negative: until the session's own deadline; 0: not at all.
 	StaleMax time.Duration
+	// News are the store's, if it has any; else nil. With them an entry routes without the store until they say that it
+	// changed, for as long as they are heard: see NewsMaxAge.
+	News News
 }
 
 // Cache is what this replica remembers of sessions: an LRU in front of the store, and beside it the sessions that
@@ -50,13 +56,19 @@ type shard struct {
 	// 1: Pin answers S; 2: End(S) and drop; 3: the fill of 1 would bring S back. So a fill is void when gen moved.
 	// An update raises it too, or the fill would bring the old settings back.
 	gen     uint64
+	heard   [stripes]uint64 // count the news, by key: what an answer on its way says may be older
+	told    uint64          // the news in all
 	evicted uint64
 }
+
+// generation is what a shard had counted for a key when the store was asked.
+type generation struct{ dropped, heard uint64 }
 
 // entry is one session as this replica knows it. Its shard's mutex guards it. While it is in use it keeps its epoch.
 type entry struct {
 	s       *Session
 	checked time.Time // when the store was last asked, before the question was sent
+	heard   time.Time // at its last hit by news: up to when these were complete
 	arrived time.Time // when its answer came
 	until   time.Time // alive till then, for all this replica knows
 	ttlEnd  time.Time // the TTL's end in this machine's clock
@@ -97,7 +109,14 @@ func NewCache(cfg CacheConfig) *Cache {
 }
 
 func (c *Cache) shard(k Key) *shard {
-	return c.shards[maphash.String(c.seed, k.ID)%uint64(len(c.shards))]
+	sh, _ := c.place(k)
+	return sh
+}
+
+// place returns the shard of k, and which of its counters of news is k's.
+func (c *Cache) place(k Key) (sh *shard, stripe int) {
+	h := maphash.String(c.seed, k.ID)
+	return c.shards[h%uint64(len(c.shards))], int((h >> 32) % stripes)
 }
 
 // find returns the entry of k, from the LRU or from the sessions in use, and makes it the youngest. Call with mu held.
@@ -131,6 +150,7 @@ type CacheStats struct {
 	Entries int    // in the LRU
 	Tracked int    // in use, or with unwritten touches
 	Evicted uint64 // since the start, for want of room
+	News    uint64 // since the start, of changed sessions, in this cache or not
 }
 
 // Stats returns the cache's counts, shard by shard, so they are not of one moment.
@@ -141,6 +161,7 @@ func (c *Cache) Stats() CacheStats {
 		st.Entries += sh.lru.Len()
 		st.Tracked += len(sh.tracked) + len(sh.lingering)
 		st.Evicted += sh.evicted
+		st.News += sh.told
 		sh.mu.Unlock()
 	}
 	return st

@@ -3,32 +3,41 @@ package sessions
 import "time"
 
 // generation is to be read before the store is asked, and given to fill with what it answered.
-func (c *Cache) generation(k Key) uint64 {
-	sh := c.shard(k)
+func (c *Cache) generation(k Key) generation {
+	sh, stripe := c.place(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.gen
+	return generation{sh.gen, sh.heard[stripe]}
 }
 
 // answer is what the store said about a key.
 type answer struct {
 	s     Session
-	owner bool      // this replica's call made the pin or moved it: it announces the event
-	asked time.Time // before the question was sent
-	gen   uint64    // generation, before the question was sent
+	owner bool       // this replica's call made the pin or moved it: it announces the event
+	asked time.Time  // before the question was sent
+	gen   generation // before the question was sent
 }
 
-// fill remembers an answer and returns its entry, or nil when something of the shard was dropped or updated meanwhile:
-// ask again. Of two answers whose questions overlapped the higher epoch wins, whatever the order of arrival. A lower
+// fill remembers an answer and returns its entry, or nil when something of the shard was dropped or updated meanwhile, or
+// the news told of a change: ask again. The news of what this replica's own call changed come before its answer: so that
+// not every new session is asked for twice, its answer is kept, in doubt, for the use that asked. Of two answers whose questions overlapped the higher epoch wins, whatever the order of arrival. A lower
 // epoch in answer to a later question means that the store has lost what it knew, in a failover: then it is followed,
 // for so will every other replica.
 func (c *Cache) fill(a answer) *entry {
-	sh := c.shard(a.s.Key)
+	sh, stripe := c.place(a.s.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if a.gen != sh.gen {
+	late := a.gen.heard != sh.heard[stripe]
+	if a.gen.dropped != sh.gen || late && !a.owner {
 		return nil
 	}
+	e := sh.keep(a)
+	e.doubted = e.doubted || late
+	return e
+}
+
+// keep remembers an answer and returns the entry of its key. Call with mu held.
+func (sh *shard) keep(a answer) *entry {
 	e := sh.find(a.s.Key)
 	switch {
 	case e == nil:

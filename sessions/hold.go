@@ -4,11 +4,12 @@ import "time"
 
 // hit takes hold of the entry of k if it may route without the store.
 func (c *Cache) hit(k Key, now time.Time, u *Use) bool {
+	news := c.fresh(k.Function)
 	sh := c.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	e := sh.find(k)
-	if e == nil || e.doubted || !now.Before(e.until) || c.cfg.Life > 0 && now.Sub(e.checked) >= c.cfg.Life {
+	if e == nil || !now.Before(e.until) || !c.sure(e, now, &news) {
 		return false
 	}
 	c.hold(sh, e, now, u)
@@ -17,11 +18,12 @@ func (c *Cache) hit(k Key, now time.Time, u *Use) bool {
 
 // stale takes hold of the entry of k if it may route while the store does not answer.
 func (c *Cache) stale(k Key, now time.Time, u *Use) bool {
+	news := c.fresh(k.Function)
 	sh := c.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	e := sh.find(k)
-	if e == nil || !now.Before(e.until) || c.cfg.StaleMax >= 0 && now.Sub(e.checked) >= c.cfg.StaleMax {
+	if e == nil || !now.Before(e.until) || c.cfg.StaleMax >= 0 && now.Sub(e.known(&news)) >= c.cfg.StaleMax {
 		return false
 	}
 	c.hold(sh, e, now, u)
@@ -30,15 +32,20 @@ func (c *Cache) stale(k Key, now time.Time, u *Use) bool {
 
 // take takes hold of e, which a flight returned, or of the entry that has come in its place: pushed out of the LRU
 // before anybody held it, it was not found, and another flight made a second one. Only one of a session's entries may
-// be in use, for only one is touched.
-func (c *Cache) take(e *entry, k Key, u *Use) {
+// be in use, for only one is touched. An entry in doubt is for sure only, who asked the store: whoever joined the flight
+// may have come after the change that the doubt is about.
+func (c *Cache) take(e *entry, k Key, u *Use, sure bool) bool {
 	sh := c.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if other := sh.find(k); other != nil && !e.dropped && other.s.Epoch >= e.s.Epoch {
 		e = other
 	}
+	if e.doubted && !sure {
+		return false
+	}
 	c.hold(sh, e, time.Now(), u)
+	return true
 }
 
 // hold makes u a use of e. Call with mu held.

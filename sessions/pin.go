@@ -79,18 +79,26 @@ func (t *Table) fetch(ctx context.Context, key Key, ask func(context.Context) (S
 	}
 }
 
-// fly joins or starts the flight of this kind for key and takes hold of the entry that it brings.
+// fly joins or starts the flight of this kind for key and takes hold of the entry that it brings. If what a flight of
+// others brings is in doubt by then, it asks again.
 func (t *Table) fly(ctx context.Context, kind string, key Key, u *Use, ask func(context.Context) (*entry, error)) error {
-	done := t.flights.DoChan(kind+"\x00"+key.ID, func() (any, error) { return flight(ctx, ask) })
-	select {
-	case r := <-done:
-		if r.Err != nil {
-			return r.Err
+	for n := 0; ; n++ {
+		asked := false
+		done := t.flights.DoChan(kind+"\x00"+key.ID, func() (any, error) {
+			asked = true
+			return flight(ctx, ask)
+		})
+		select {
+		case r := <-done:
+			if r.Err != nil {
+				return r.Err
+			}
+			if t.cache.take(r.Val.(*entry), key, u, asked || n == maxRefills) || t.cache.hit(key, time.Now(), u) {
+				return nil
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-		t.cache.take(r.Val.(*entry), key, u)
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 

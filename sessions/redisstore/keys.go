@@ -73,6 +73,23 @@ func (k keyspace) changed(s sessions.Key) []string {
 	return append(k.slots(s.Function), k.session(s)...)
 }
 
+// records is how the keys of all records begin, and no other keys.
+func (k keyspace) records() string { return k.prefix + ":s:{" }
+
+// sessionOf is the inverse of record.
+func (k keyspace) sessionOf(record string) (sessions.Key, bool) {
+	rest, ours := strings.CutPrefix(record, k.records())
+	escaped, member, whole := strings.Cut(rest, "}:")
+	function, err := url.QueryUnescape(escaped)
+	if !ours || !whole || err != nil {
+		return sessions.Key{}, false
+	}
+	return keyOf(function, member)
+}
+
+// channel is one on which nobody publishes: see link.track.
+func (k keyspace) channel() string { return k.prefix + ":news" }
+
 // member names a session within its function.
 func member(k sessions.Key) string { return escape(k.Qualifier) + ":" + k.ID }
 

@@ -33,7 +33,7 @@
 // "limpet"). It can neither read the configuration nor other keys, nor flush. To the sentinels themselves Limpet
 // speaks without a user.
 //
-//	user limpet on >PASSWORD ~limpet:* resetchannels -@all +ping +hello +auth +info +wait +cluster|slots +cluster|shards +readonly +command +eval +evalsha +exists +get +set +mget +del +pttl +pexpire +time +hget +hset +hdel +hmget +hgetall +hincrby +sadd +smembers +zadd +zrem +zremrangebyscore +zcount +zscore +zmscore +zrange +zrangebylex
+//	user limpet on >PASSWORD ~limpet:* resetchannels &limpet:news -@all +ping +hello +auth +info +wait +cluster|slots +cluster|shards +readonly +command +eval +evalsha +exists +get +set +mget +del +pttl +pexpire +time +hget +hset +hdel +hmget +hgetall +hincrby +sadd +smembers +zadd +zrem +zremrangebyscore +zcount +zscore +zmscore +zrange +zrangebylex +client|tracking +subscribe
 package redisstore
 
 import (
@@ -41,6 +41,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -74,6 +75,8 @@ type Store struct {
 	// acked says that a write is acknowledged only when a replica has it: see replicated.
 	acked      bool
 	ackTimeout time.Duration // of a write, with Sentinel
+
+	news atomic.Pointer[news] // while somebody follows
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
