@@ -32,15 +32,19 @@ func (l lags) require(t *testing.T) {
 	require.Less(t, most, time.Second)
 }
 
-// stops returns how long r goes on by its entry, which old is of, after the change has been acknowledged: until stopped
-// says of what a use got that it is the new state of things.
-func (r *replica) stops(t *testing.T, id string, stopped func(sessions.Session) bool) time.Duration {
+// stops uses the session until stopped says of what it got that it is the new state of things, and returns when the
+// last use that got the old one began: 0 if none did.
+func (r *replica) stops(t *testing.T, id string, stopped func(sessions.Session) bool) (last time.Duration) {
 	t.Helper()
 	start := time.Now()
-	for !stopped(r.use(t, id)) {
-		require.Less(t, time.Since(start), recovery, "it never stops")
+	for {
+		began := time.Since(start)
+		if stopped(r.use(t, id)) {
+			return last
+		}
+		last = began
+		require.Less(t, last, recovery, "it never stops")
 	}
-	return time.Since(start)
 }
 
 func TestOthersStopWhenASessionIsEnded(t *testing.T) {
