@@ -16,7 +16,36 @@ var (
 	EndedEntry      = endedEntry
 	EndedThereEntry = endedThereEntry
 	Place           = place
+
+	ReadReply        = readReply
+	JudgeReplication = judgeReplication
+	ErrProtocol      = errProtocol
+	ErrCutOff        = errCutOff
+	ErrNotMaster     = errNotMaster
 )
+
+// RespValue is a reply.
+type RespValue = respValue
+
+// Value makes a reply.
+func Value(kind byte, text string, items ...RespValue) RespValue {
+	return respValue{kind: kind, text: text, items: items}
+}
+
+// Text writes a reply down, kinds and texts.
+func Text(v RespValue) string {
+	text := string(v.kind) + v.text
+	for _, item := range v.items {
+		text += Text(item)
+	}
+	return text
+}
+
+// SessionOf is the session whose record a key has.
+func SessionOf(s *Store, key string) (sessions.Key, bool) { return s.keys.sessionOf(key) }
+
+// MarksKey is a key that every function has.
+func MarksKey(s *Store, function string) string { return s.keys.marks(function) }
 
 const (
 	ProbeInterval   = probeInterval
