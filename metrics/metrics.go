@@ -43,13 +43,15 @@ type Metrics struct {
 	reloadTimestamp  prometheus.Gauge
 	buildInfo        *prometheus.GaugeVec
 
-	cacheEntries      *prometheus.Desc
-	cacheEvictions    *prometheus.Desc
-	touchBacklog      *prometheus.Desc
-	waiting           *prometheus.Desc
-	instanceState     *prometheus.Desc
-	instanceSessions  *prometheus.Desc
-	instancesInFlight *prometheus.Desc
+	cacheEntries       *prometheus.Desc
+	cacheEvictions     *prometheus.Desc
+	cacheInvalidations *prometheus.Desc
+	newsAge            *prometheus.Desc
+	touchBacklog       *prometheus.Desc
+	waiting            *prometheus.Desc
+	instanceState      *prometheus.Desc
+	instanceSessions   *prometheus.Desc
+	instancesInFlight  *prometheus.Desc
 
 	tableSample     atomic.Pointer[func() TableSample]
 	instanceSamples atomic.Pointer[func() []InstanceSample]
@@ -117,8 +119,12 @@ func series() *Metrics {
 
 		cacheEntries:   desc("cache_entries", "Sessions in the cache."),
 		cacheEvictions: desc("cache_evictions_total", "Sessions pushed out of the cache by others."),
-		waiting:        desc("waiting_requests", "Requests of new sessions that wait for a session slot.", function...),
-		touchBacklog:   desc("touch_backlog", "Sessions whose use is not written to the store yet."),
+		cacheInvalidations: desc("cache_invalidations_total",
+			"Changes of sessions, by any replica, that the store told of."),
+		newsAge: desc("cache_news_age_seconds",
+			"Up to how long ago the store's changes of sessions have been heard, of the function that is the furthest behind; absent where the store tells of none."),
+		waiting:      desc("waiting_requests", "Requests of new sessions that wait for a session slot.", function...),
+		touchBacklog: desc("touch_backlog", "Sessions whose use is not written to the store yet."),
 		instanceState: desc("instance_state",
 			"1 for the state the instance is in, 0 for the others: starting, ready, draining, unhealthy, gone.",
 			with("instance", "state")...),

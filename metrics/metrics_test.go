@@ -40,7 +40,7 @@ func useAll(m *metrics.Metrics) {
 	m.Touches(metrics.TouchWritten, 3)
 	m.Ended("f", metrics.EndedSwept, 4)
 	m.CollectTable(func() metrics.TableSample {
-		return metrics.TableSample{CacheEntries: 5, CacheEvictions: 2, TouchBacklog: 6, Waiting: []metrics.WaitingSample{
+		return metrics.TableSample{CacheEntries: 5, CacheEvictions: 2, CacheInvalidations: 3, TouchBacklog: 6, NewsAge: 250 * time.Millisecond, Waiting: []metrics.WaitingSample{
 			{Function: "f", Qualifier: "q", Requests: 9}, {Function: "f", Qualifier: "q"},
 		}}
 	})
@@ -87,6 +87,8 @@ func TestEverySeriesIsExportedWithItsValue(t *testing.T) {
 		`limpet_build_info{commit="abc",goversion="go`,
 		`limpet_cache_entries 5`,
 		`limpet_cache_evictions_total 2`,
+		`limpet_cache_invalidations_total 3`,
+		`limpet_cache_news_age_seconds 0.25`,
 		`limpet_config_last_reload_success_timestamp_seconds 1.`,
 		`limpet_config_last_reload_successful 1`,
 		`limpet_errors_total{code="NoCapacity",function="f",qualifier="q"} 1`,
@@ -247,4 +249,13 @@ func TestConcurrentFirstUseLosesNoCount(t *testing.T) {
 	text := scrape(t, registry)
 	require.Equal(t, 500, strings.Count(text, `outcome="home",qualifier="q"} 8`))
 	requireLine(t, text, `limpet_session_lookups_total{function="f",qualifier="q",result="hit",tier="cache"} 4000`)
+}
+
+func TestNoNewsHaveNoAge(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m := metrics.New(registry)
+	m.CollectTable(func() metrics.TableSample { return metrics.TableSample{NewsAge: -1} })
+	text := scrape(t, registry)
+	requireLine(t, text, `limpet_cache_invalidations_total 0`)
+	require.NotContains(t, text, "limpet_cache_news_age_seconds")
 }

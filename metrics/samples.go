@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // The states of an instance, as InstanceSample gives them.
 const (
@@ -24,8 +28,11 @@ type InstanceSample struct {
 type TableSample struct {
 	CacheEntries   int    // sessions in the cache
 	CacheEvictions uint64 // sessions that others pushed out of it, since the start
-	TouchBacklog   int    // sessions whose use is not written to the store yet
-	Waiting        []WaitingSample
+	// CacheInvalidations are the changes of sessions that the store told of, since the start.
+	CacheInvalidations uint64
+	TouchBacklog       int           // sessions whose use is not written to the store yet
+	NewsAge            time.Duration // up to how long ago the store's changes have been heard; negative: it tells of none
+	Waiting            []WaitingSample
 }
 
 // WaitingSample is how many requests of new sessions wait for a slot of a function.
@@ -55,7 +62,7 @@ type samples struct{ m *Metrics }
 // Describe implements prometheus.Collector.
 func (s samples) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		s.m.cacheEntries, s.m.cacheEvictions, s.m.touchBacklog, s.m.waiting,
+		s.m.cacheEntries, s.m.cacheEvictions, s.m.cacheInvalidations, s.m.newsAge, s.m.touchBacklog, s.m.waiting,
 		s.m.instanceState, s.m.instanceSessions, s.m.instancesInFlight,
 	} {
 		out <- d
@@ -76,6 +83,10 @@ func (s samples) table(out chan<- prometheus.Metric, t TableSample) {
 	out <- gauge(s.m.cacheEntries, t.CacheEntries)
 	out <- gauge(s.m.touchBacklog, t.TouchBacklog)
 	out <- prometheus.MustNewConstMetric(s.m.cacheEvictions, prometheus.CounterValue, float64(t.CacheEvictions))
+	out <- prometheus.MustNewConstMetric(s.m.cacheInvalidations, prometheus.CounterValue, float64(t.CacheInvalidations))
+	if t.NewsAge >= 0 {
+		out <- prometheus.MustNewConstMetric(s.m.newsAge, prometheus.GaugeValue, t.NewsAge.Seconds())
+	}
 	names := names{}
 	for _, w := range t.Waiting {
 		if n := (name{valid(w.Function), valid(w.Qualifier), ""}); names.first(n) {

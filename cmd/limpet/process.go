@@ -42,6 +42,7 @@ type process struct {
 	metrics     *metrics.Metrics
 	registry    *prometheus.Registry
 	store       sessions.Store
+	news        sessions.News // nil: the store has none
 	watch       *storeWatch
 	cache       *sessions.Cache
 	functions   *functions
@@ -58,7 +59,7 @@ func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, e
 	p.metrics = metrics.New(p.registry)
 	p.metrics.Build(buildVersion())
 	var err error
-	if p.store, err = openStore(cfg.Store, p.metrics, logger); err != nil {
+	if p.store, p.news, err = openStore(cfg.Store, p.metrics, logger); err != nil {
 		return nil, fmt.Errorf("open the session store: %w", err)
 	}
 	if err := p.listen(); err != nil {
@@ -66,7 +67,7 @@ func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, e
 	}
 	p.watch = &storeWatch{kind: cfg.Store.Kind, store: p.store, logger: logger}
 	p.cache = sessions.NewCache(sessions.CacheConfig{
-		Size: cfg.Cache.Sessions, Life: sessions.DefaultCacheLife, StaleMax: staleMax(cfg.Store),
+		Size: cfg.Cache.Sessions, Life: sessions.DefaultCacheLife, StaleMax: staleMax(cfg.Store), News: p.news,
 	})
 	p.functions = &functions{store: p.store, cache: p.cache, metrics: p.metrics, logger: logger, all: map[functionID]*running{}}
 	p.metrics.CollectInstances(p.functions.samples)
@@ -82,13 +83,6 @@ func (p *process) listen() (err error) {
 		return errors.Join(fmt.Errorf("admin: %w", err), p.data.Close())
 	}
 	return nil
-}
-
-func (p *process) tableSample() metrics.TableSample {
-	st := p.cache.Stats()
-	return metrics.TableSample{
-		CacheEntries: st.Entries, CacheEvictions: st.Evicted, TouchBacklog: st.Tracked, Waiting: p.functions.waiting(),
-	}
 }
 
 // serve serves until ctx is done, then leaves in order and returns. started, if not nil, is called once functions are
@@ -126,6 +120,7 @@ func (p *process) serve(ctx context.Context, started func(context.Context)) erro
 // hash with: requests are answered with 503 StoreUnavailable, and /readyz says why.
 func (p *process) start(ctx, background context.Context, failed chan<- error) error {
 	p.background.Go(func() { p.watch.run(background) })
+	p.background.Go(func() { p.cache.Follow(background) })
 	p.handler = proxy.NewHandler(p.logger, p.metrics.Function("", ""))
 	p.server = proxy.NewServer(p.handler, p.cfg.Limits, p.logger)
 	p.background.Go(func() {

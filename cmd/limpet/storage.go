@@ -22,8 +22,8 @@ const (
 	secretRetry = 500 * time.Millisecond
 )
 
-// openStore opens the store of cfg, observed by m. Redis need not answer yet.
-func openStore(cfg configs.StoreConfig, m *metrics.Metrics, logger *slog.Logger) (sessions.Store, error) {
+// openStore opens the store of cfg, observed by m, and returns its news if it has any. Redis need not answer yet.
+func openStore(cfg configs.StoreConfig, m *metrics.Metrics, logger *slog.Logger) (sessions.Store, sessions.News, error) {
 	var store sessions.Store
 	var err error
 	if cfg.Kind == configs.StoreRedis {
@@ -32,11 +32,12 @@ func openStore(cfg configs.StoreConfig, m *metrics.Metrics, logger *slog.Logger)
 		store, err = embeddedstore.Open(cfg.Config)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	news, _ := store.(sessions.News)
 	return sessions.Observed{Store: store, Hook: func(op string, took time.Duration, err error) {
 		m.StoreOperation(storeOps[op], storeResult(err), took)
-	}}, nil
+	}}, news, nil
 }
 
 var storeOps = map[string]metrics.StoreOp{
@@ -75,6 +76,34 @@ func staleMax(cfg configs.StoreConfig) time.Duration {
 	default:
 		return cfg.Redis.StaleMax
 	}
+}
+
+func (p *process) tableSample() metrics.TableSample {
+	st := p.cache.Stats()
+	return metrics.TableSample{
+		CacheEntries: st.Entries, CacheEvictions: st.Evicted, CacheInvalidations: st.News, TouchBacklog: st.Tracked,
+		Waiting: p.functions.waiting(), NewsAge: p.newsAge(),
+	}
+}
+
+// newsAge is how old the oldest of the functions' news are; negative without news.
+func (p *process) newsAge() time.Duration {
+	oldest := time.Duration(-1)
+	if p.news == nil {
+		return oldest
+	}
+	for _, name := range p.functions.names() {
+		fresh := p.news.Fresh(name)
+		if fresh.Since.IsZero() {
+			continue
+		}
+		at := fresh.At
+		if at.Before(fresh.Since) {
+			at = fresh.Since // nothing was heard yet
+		}
+		oldest = max(oldest, time.Since(at))
+	}
+	return oldest
 }
 
 // storeWatch asks the store again and again whether it answers.

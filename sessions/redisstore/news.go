@@ -88,8 +88,7 @@ func judgeReplication(v respValue) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	_, text, _ := strings.Cut(v.text, ":") // of a verbatim string: "txt:"
-	info := parseInfo(text)
+	info := parseInfo(strings.TrimPrefix(v.text, "txt:")) // of a verbatim string
 	switch {
 	case info["role"] != "master":
 		return errNotMaster
