@@ -32,16 +32,21 @@ func (c *Cache) stale(k Key, now time.Time, u *Use) bool {
 
 // take takes hold of e, which a flight returned, or of the entry that has come in its place: pushed out of the LRU
 // before anybody held it, it was not found, and another flight made a second one. Only one of a session's entries may
-// be in use, for only one is touched. An entry in doubt is for sure only, who asked the store: whoever joined the flight
-// may have come after the change that the doubt is about.
-func (c *Cache) take(e *entry, k Key, u *Use, sure bool) bool {
+// be in use, for only one is touched.
+func (c *Cache) take(e *entry, k Key, u *Use) { c.takeIf(e, k, u, true) }
+
+// takeSure is take for who did not start the flight, and may have come after the change that an entry is in doubt about:
+// such an entry it leaves.
+func (c *Cache) takeSure(e *entry, k Key, u *Use) bool { return c.takeIf(e, k, u, false) }
+
+func (c *Cache) takeIf(e *entry, k Key, u *Use, doubted bool) bool {
 	sh := c.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if other := sh.find(k); other != nil && !e.dropped && other.s.Epoch >= e.s.Epoch {
 		e = other
 	}
-	if e.doubted && !sure {
+	if e.doubted && !doubted {
 		return false
 	}
 	c.hold(sh, e, time.Now(), u)

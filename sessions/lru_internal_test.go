@@ -24,8 +24,8 @@ func TestAnEntryPushedOutBeforeItIsTakenHasNoTwin(t *testing.T) {
 	c.fill(answered(c, "other", 1))
 	second := c.fill(answered(c, "s", 1))
 	var one, two Use
-	c.take(second, second.s.Key, &two, true)
-	c.take(first, first.s.Key, &one, true)
+	c.take(second, second.s.Key, &two)
+	c.take(first, first.s.Key, &one)
 	require.NotEqual(t, one.Event(), two.Event(), "one of them announces")
 	one.Release()
 	now := time.Now()

@@ -93,7 +93,12 @@ func (t *Table) fly(ctx context.Context, kind string, key Key, u *Use, ask func(
 			if r.Err != nil {
 				return r.Err
 			}
-			if t.cache.take(r.Val.(*entry), key, u, asked || n == maxRefills) || t.cache.hit(key, time.Now(), u) {
+			e := r.Val.(*entry)
+			if asked || n == maxRefills {
+				t.cache.take(e, key, u)
+				return nil
+			}
+			if t.cache.takeSure(e, key, u) || t.cache.hit(key, time.Now(), u) {
 				return nil
 			}
 		case <-ctx.Done():
