@@ -32,7 +32,7 @@ func TestKnockingAtAnUnavailableHomeIsNoUse(t *testing.T) {
 			}
 			require.ErrorIs(t, err, sessions.ErrHomeUnavailable)
 			require.Less(t, time.Since(begun), 2*r.IdleTimeout, "the session never ends")
-			time.Sleep(time.Second)
+			time.Sleep(997 * time.Millisecond) // out of step with the touches: one taken while a use is held counts as a use
 		}
 		require.GreaterOrEqual(t, time.Since(begun), r.IdleTimeout, "never early")
 	})

@@ -167,7 +167,7 @@ func TestTheNewsOfItsOwnCreationCostOneLookUp(t *testing.T) {
 		for _, e := range epochs {
 			require.Equal(t, epochs[0], e)
 		}
-		require.EqualValues(t, 2, b.store.pins.Load()-before)
+		require.Less(t, b.store.pins.Load()-before, int64(len(epochs)/4), "they share the second look-up, but for who is on the way when it ends")
 	})
 }
 
