@@ -7,8 +7,8 @@ import (
 )
 
 // Update changes the settings of a session, of this table's function and qualifier unless r names others, and returns
-// what it is now. Here the change governs from the return on, also the uses in flight; on other replicas when their
-// entry's life is over. It counts as a use. See Pins.Update.
+// what it is now. Here the change governs from the return on, also the uses in flight; on other replicas when they
+// hear of it or, without news, when their entry's life is over. It counts as a use. See Pins.Update.
 //
 // Errors: ErrNotFound, ErrUnavailable.
 func (t *Table) Update(ctx context.Context, r UpdateRequest) (Session, error) {

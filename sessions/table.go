@@ -17,8 +17,8 @@ var (
 )
 
 const (
-	// DefaultCacheLife is how long an entry routes before the store is asked again. It bounds how long a replica
-	// may route a session that another one ended or moved.
+	// DefaultCacheLife is how long an entry routes before the store is asked again, where it tells no news. It bounds
+	// how long a replica may then route a session that another one ended or moved.
 	DefaultCacheLife = time.Second
 	// loadTimeout bounds a flight. It is the flight's own: a caller that hangs up fails no other.
 	loadTimeout = 3 * time.Second

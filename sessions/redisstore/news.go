@@ -18,7 +18,7 @@ const (
 	// relinkAfter is how long a lost connection waits until it is made again.
 	relinkAfter = 100 * time.Millisecond
 	// refusedAfter is how long a server that refuses to tell of changes is left alone.
-	refusedAfter = time.Minute
+	refusedAfter = 10 * time.Second
 	// maxReplicaLag is how long ago a replica may have been heard of for its master, with Sentinel, to count as the master
 	// still. Replicas report once a second, and the server counts in seconds.
 	maxReplicaLag = 2
