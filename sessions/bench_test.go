@@ -12,11 +12,20 @@ import (
 )
 
 // BenchmarkUseHit is the look-up of a session that this replica knows: no store, no allocation.
-func BenchmarkUseHit(b *testing.B) {
+func BenchmarkUseHit(b *testing.B) { benchmarkUseHit(b, sessions.CacheConfig{Life: time.Hour}) }
+
+// BenchmarkUseHitByNews is the same where the store's news vouch for the session.
+func BenchmarkUseHitByNews(b *testing.B) {
+	n := &news{}
+	n.fresh.Store(&sessions.Freshness{Since: time.Now(), At: time.Now().Add(time.Hour)})
+	benchmarkUseHit(b, sessions.CacheConfig{News: n})
+}
+
+func benchmarkUseHit(b *testing.B, c sessions.CacheConfig) {
 	const known = 1000
 	r := rules()
 	r.PerInstance = known
-	w := newBench(b, r, sessions.CacheConfig{Life: time.Hour})
+	w := newBench(b, r, c)
 	ids := make([]string, known)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%032x", i)

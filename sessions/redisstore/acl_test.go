@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/limpet-proxy/limpet/sessions"
 	"github.com/limpet-proxy/limpet/sessions/redisstore"
 	"github.com/limpet-proxy/limpet/sessions/redisstore/redistest"
 )
@@ -71,6 +73,19 @@ func TestTheDocumentedUserCanDoEnough(t *testing.T) {
 		first, err := s.Once(t.Context(), "nonce", time.Minute)
 		require.NoError(t, err)
 		require.True(t, first)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.Follow(ctx, func(sessions.Key) {})
+		}()
+		require.Eventually(t, func() bool {
+			fresh := s.Fresh(own(t))
+			return !fresh.Since.IsZero() && !fresh.Lost
+		}, recovery, time.Millisecond)
+		stop()
+		<-ended
+		require.Equal(t, sessions.Freshness{}, s.Fresh(own(t)))
 		require.NotContains(t, log.String(), "NOPERM")
 	}
 }

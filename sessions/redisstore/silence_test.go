@@ -63,6 +63,24 @@ func TestUserThatMayNotHear(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "level=WARN"))
 }
 
+func TestUserThatMayNotHearInCluster(t *testing.T) {
+	t.Parallel()
+	user, err := aclUser()
+	require.NoError(t, err)
+	servers := redistest.NewCluster(t, redistest.Options{Config: []string{strings.ReplaceAll(user, " +client|tracking", "")}})
+	cfg := configOf(servers.Addrs()...)
+	cfg.Username, cfg.PasswordFile = "limpet", filepath.Join(t.TempDir(), "password")
+	require.NoError(t, os.WriteFile(cfg.PasswordFile, []byte(aclPassword), 0o600))
+	r := newReplica(t, topology{config: cfg}, own(t))
+	r.use(t, "x")
+	none := func(function string) func() bool {
+		return func() bool { return r.store.Fresh(function) == sessions.Freshness{} }
+	}
+	require.Eventually(t, none(own(t)), recovery, time.Millisecond)
+	require.Eventually(t, none("asked for later"), recovery, time.Millisecond)
+	require.False(t, r.asks(t, "x"), "its life is not over")
+}
+
 // TestUserThatMayNotSubscribe hears all the same: what it lacks is a bound for the server's buffer.
 func TestUserThatMayNotSubscribe(t *testing.T) {
 	t.Parallel()
@@ -75,6 +93,11 @@ func TestUserThatMayNotSubscribe(t *testing.T) {
 	r := newReplica(t, topology{config: cfg}, own(t))
 	r.settled(t, "x")
 	require.Empty(t, tracked(t, server.Addr))
+
+	require.NoError(t, admin(t, server.Addr).Do(t.Context(), "ACL", "SETUSER", "limpet", "+subscribe").Err())
+	allowed := newReplica(t, topology{config: cfg}, own(t))
+	allowed.settled(t, "x")
+	require.Len(t, tracked(t, server.Addr), 1, "the channel is in the documented line")
 }
 
 // TestTheDocumentedUserHears over TLS.
