@@ -15,6 +15,9 @@ import (
 // rounds are how often each kind of change is timed.
 const rounds = 500
 
+// pace is between two uses: where nobody ever waits, the runtime looks at the network every 10 ms only.
+const pace = 50 * time.Microsecond
+
 // lags are how long another replica went by its entry after a change had been acknowledged.
 type lags []time.Duration
 
@@ -44,6 +47,7 @@ func (r *replica) stops(t *testing.T, id string, stopped func(sessions.Session) 
 		}
 		last = began
 		require.Less(t, last, recovery, "it never stops")
+		time.Sleep(pace)
 	}
 }
 
