@@ -67,6 +67,9 @@ func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 		})
 		return e, err
 	})
+	if errors.Is(err, ErrNotFound) {
+		t.cache.drop(key) // it ended elsewhere: who asks next must not be sent to its home again
+	}
 	if err != nil {
 		return err
 	}

@@ -173,3 +173,18 @@ func TestReplacedHomeIsTold(t *testing.T) {
 		require.Equal(t, sessions.Event{Kind: sessions.EventRehomed, Reason: sessions.ReasonRestarted, From: was.Home.ID}, u.Event())
 	})
 }
+
+// TestAHomeThatRefusesAfterTheEndIsNotOfferedAgain: another replica ended the session, and its home is gone with it. The
+// dial is refused; the session is not there to be moved, and the request must get a new one, not the old home again for as
+// long as its entry lives.
+func TestAHomeThatRefusesAfterTheEndIsNotOfferedAgain(t *testing.T) {
+	b := newBench(t, rules(), sessions.CacheConfig{})
+	u := b.use(t, "s")
+	old := *u.Session()
+	elsewhere := b.replica(rules(), sessions.NewCache(sessions.CacheConfig{}))
+	_, err := elsewhere.End(t.Context(), old, false)
+	require.NoError(t, err)
+	require.ErrorIs(t, u.Rehome(t.Context()), sessions.ErrNotFound)
+	u.Release()
+	require.Greater(t, b.once(t, "s").Epoch, old.Epoch)
+}
