@@ -24,16 +24,16 @@ func (a *SessionAPI) routeAgentCore(method string, s []string) (operation, *dial
 	var methods map[string]operation
 	switch {
 	case s[0] == "runtimes" && len(s) == 3 && s[2] == "stopruntimesession":
-		methods = map[string]operation{http.MethodPost: {name: "StopRuntimeSession", verb: Write, run: (*call).agentStopRuntime}}
+		methods = map[string]operation{http.MethodPost: {name: "StopRuntimeSession", verb: Write, run: (*call).agentStopRuntime, repeatable: true}}
 	case s[0] == "runtimes" || len(s) != 4 || s[2] != "sessions":
 	case s[3] == "start":
-		methods = map[string]operation{http.MethodPut: {name: "StartCodeInterpreterSession", verb: Write, run: as((*call).agentStart)}}
+		methods = map[string]operation{http.MethodPut: {name: "StartCodeInterpreterSession", verb: Write, run: as((*call).agentStart), repeatable: true}}
 	case s[3] == "get":
 		methods = map[string]operation{http.MethodGet: {name: "GetCodeInterpreterSession", verb: Read, run: as((*call).agentGet)}}
 	case s[3] == "list":
 		methods = map[string]operation{http.MethodPost: {name: "ListCodeInterpreterSessions", verb: Read, run: as((*call).agentList)}}
 	case s[3] == "stop":
-		methods = map[string]operation{http.MethodPut: {name: "StopCodeInterpreterSession", verb: Write, run: as((*call).agentStop)}}
+		methods = map[string]operation{http.MethodPut: {name: "StopCodeInterpreterSession", verb: Write, run: as((*call).agentStop), repeatable: true}}
 	}
 	return pick(methods, method, name)
 }

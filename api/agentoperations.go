@@ -97,6 +97,9 @@ func (c *call) agentStop(as string) (any, *dialects.Error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayEnd(f, id); err != nil {
+		return nil, err
+	}
 	s, failure := c.end(f, id, true)
 	if errors.Is(failure, sessions.ErrNotFound) {
 		s, failure = c.latest(f.key(id))

@@ -28,6 +28,9 @@ func (c *call) agentStopRuntime() (any, *dialects.Error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayEnd(f, c.session); err != nil {
+		return nil, err
+	}
 	if failure := c.stopOnce(f, c.session, token); failure != nil {
 		return nil, sessionCondition(failure, c.session)
 	}

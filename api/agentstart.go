@@ -34,6 +34,9 @@ func (c *call) agentStart(as string) (any, *dialects.Error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
+	if c.repeated && in.ClientToken == "" {
+		return nil, replayed() // it would make another session
+	}
 	f, err := c.agentTarget()
 	if err != nil {
 		return nil, err

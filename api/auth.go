@@ -142,7 +142,7 @@ func (a *Auth) caller(r *http.Request) (Caller, *dialects.Error) {
 	secret, ok := bearer(r)
 	if !ok {
 		return Caller{}, &dialects.Error{Status: http.StatusUnauthorized, Code: dialects.CodeInvalidAccessKeyID,
-			Message: "send Authorization: Bearer and the secret of a key"}
+			Message: "send Authorization: Bearer and the secret of a key, or, to the session API, what an SDK signs with it"}
 	}
 	if c := a.find(sha256.Sum256([]byte(secret))); c != nil {
 		return *c, nil

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -91,12 +90,36 @@ func (c *call) verify(signed signature.Signed) error {
 		return &dialects.Error{Code: dialects.CodeSignatureNotMatch, Status: http.StatusForbidden, Message: "the header that names the session is not signed"}
 	}
 	c.caller = key.caller
-	c.replay = cmp.Or(signed.Nonce, signed.Signature)
+	c.replay = c.attempt(signed)
 	if signed.Payload == "" {
 		return nil // the body is read
 	}
-	c.r.Body = signed.Body(c.r.Body)
-	return c.readBody()
+	return c.readSigned(signed)
+}
+
+// readSigned reads a body whose hash the request claims. That of an invocation is read beforehand where it is small, so
+// that nothing begins on another body than the signed one; else it streams, and never comes to its end.
+func (c *call) readSigned(signed signature.Signed) error {
+	c.r.Body = signedBody{signed.Body(c.r.Body)}
+	if !c.invoke || signed.Payload == signature.UnsignedPayload || c.r.ContentLength < 0 || c.r.ContentLength > MaxBody {
+		return c.readBody()
+	}
+	if err := c.read(MaxBody); err != nil {
+		return err
+	}
+	c.r.Body = io.NopCloser(bytes.NewReader(c.body))
+	return nil
+}
+
+// signedBody says of a body that is not the signed one what a client is told.
+type signedBody struct{ io.ReadCloser }
+
+func (b signedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, signature.ErrBody) {
+		err = signatureProblem(err)
+	}
+	return n, err
 }
 
 // signsSession says whether the signature covers AgentCore's headers that name a session. AWS's SDKs sign all that they
@@ -167,11 +190,12 @@ func (c *call) read(limit int64) error {
 	var err error
 	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, limit))
 	var tooLarge *http.MaxBytesError
+	var refusal *dialects.Error
 	switch {
 	case errors.As(err, &tooLarge):
 		return &dialects.Error{Code: dialects.CodeEntityTooLarge, Status: http.StatusBadRequest, Message: "the body is larger than it may be here"}
-	case errors.Is(err, signature.ErrBody):
-		return err
+	case errors.As(err, &refusal):
+		return refusal
 	case err != nil:
 		return &dialects.Error{Code: dialects.CodeInvalidArgument, Status: http.StatusBadRequest, Message: "the body cannot be read", Reason: dialects.ReasonUnparsable}
 	}
@@ -182,22 +206,6 @@ func (c *call) read(limit int64) error {
 func (c *call) bodyHash() string {
 	sum := sha256.Sum256(c.body)
 	return hex.EncodeToString(sum[:])
-}
-
-// firstTime refuses a signed request that comes again: whoever has read it on the way could repeat what it changed. An
-// SDK signs each of its own retries anew. Two equal reads within a second share a SigV4 signature and both pass.
-func (c *call) firstTime() *dialects.Error {
-	if c.replay == "" {
-		return nil
-	}
-	first, err := c.Store.Once(c.r.Context(), "signed:"+c.caller.ID+":"+c.replay, replayMemory)
-	if err != nil {
-		return conditionOf(err)
-	}
-	if !first {
-		return &dialects.Error{Code: dialects.CodeSignatureNotMatch, Status: http.StatusForbidden, Message: "this signed request was sent before"}
-	}
-	return nil
 }
 
 func signatureProblem(err error) *dialects.Error {

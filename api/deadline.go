@@ -57,7 +57,7 @@ func (p deadlinePath) ofJob(method string) (operation, *dialects.Error) {
 		}
 		methods = map[string]operation{
 			http.MethodGet:   {name: "GetSession", verb: Read, run: on((*call).deadlineGet)},
-			http.MethodPatch: {name: "UpdateSession", verb: Write, run: on((*call).deadlineUpdate)},
+			http.MethodPatch: {name: "UpdateSession", verb: Write, run: on((*call).deadlineUpdate), repeatable: true},
 		}
 	}
 	op, err := pick(methods, method, function)

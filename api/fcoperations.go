@@ -62,16 +62,20 @@ func (c *call) creatable(f Function, id string) *dialects.Error {
 	return nil
 }
 
+// fcGetSession also finds the sessions of a qualifier that is configured no longer, for they are listed.
 func (c *call) fcGetSession(id string) (any, *dialects.Error) {
-	f, err := c.target()
-	if err != nil {
+	_, err := c.target()
+	if err != nil && err.Code != dialects.CodeFunctionNotFound {
 		return nil, err
 	}
-	s, failure := c.Store.Get(c.r.Context(), f.key(id))
-	if failure != nil {
-		return nil, sessionCondition(failure, id)
+	s, failure := c.Store.Get(c.r.Context(), sessions.Key{Function: c.function, Qualifier: c.qualifier, ID: id})
+	switch {
+	case failure == nil:
+		return toFC(s), nil
+	case err != nil && errors.Is(failure, sessions.ErrNotFound):
+		return nil, err
 	}
-	return toFC(s), nil
+	return nil, sessionCondition(failure, id)
 }
 
 func (c *call) fcUpdateSession(id string) (any, *dialects.Error) {

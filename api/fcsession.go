@@ -35,7 +35,7 @@ func toFC(s sessions.Session) fcSession {
 	}
 	return fcSession{
 		SessionID: s.ID, FunctionName: s.Function, Qualifier: s.Qualifier, SessionAffinityType: string(s.Affinity),
-		SessionTTLInSeconds: inSeconds(s.TTL), SessionIdleTimeoutInSeconds: inSeconds(s.IdleTimeout),
+		SessionTTLInSeconds: inSeconds(s.TTL), SessionIdleTimeoutInSeconds: inSeconds(min(s.IdleTimeout, s.TTL)),
 		DisableSessionIDReuse: s.DisableIDReuse, SessionStatus: status, ContainerID: s.Home.ID,
 		CreatedTime: fcTime(s.CreatedAt), LastModifiedTime: fcTime(s.ModifiedAt),
 	}
@@ -52,8 +52,8 @@ type fcSettings struct {
 	DisableSessionIDReuse       *bool  `json:"disableSessionIdReuse"`
 }
 
-// changes reads the settings that a body names, over those that hold without it. An idle timeout that the body does
-// not name follows a shorter TTL, so that the vendor's rule, idle at most TTL, holds in what is stored.
+// changes reads the settings that a body names, over those that hold without it. The vendor's rule, idle at most TTL, is
+// for what a body says. An idle timeout that it does not name stays, for a TTL that is made longer again.
 func (c *call) changes(in fcSettings, held sessions.Settings) (u sessions.UpdateRequest, err *dialects.Error) {
 	ceiling := c.MaxTTL.FC
 	if u.TTL, err = seconds("sessionTTLInSeconds", in.SessionTTLInSeconds, [2]time.Duration{time.Second, ceiling}); err != nil {
@@ -67,10 +67,7 @@ func (c *call) changes(in fcSettings, held sessions.Settings) (u sessions.Update
 	if u.TTL != nil {
 		ttl = *u.TTL
 	}
-	switch {
-	case u.IdleTimeout == nil && held.IdleTimeout > ttl:
-		u.IdleTimeout = &ttl
-	case u.IdleTimeout != nil && *u.IdleTimeout > ttl:
+	if u.IdleTimeout != nil && *u.IdleTimeout > ttl {
 		return u, dialects.Invalid("sessionIdleTimeoutInSeconds", "is longer than the session's TTL, accepted is up to that")
 	}
 	return u, nil

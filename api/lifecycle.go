@@ -48,6 +48,22 @@ func (c *call) end(f Function, id string, keep bool) (sessions.Session, error) {
 	return s, err
 }
 
+// mayEnd refuses a request that was carried out before where the ID has an active session: it is not the one that the
+// request ended.
+func (c *call) mayEnd(f Function, id string) *dialects.Error {
+	if !c.repeated {
+		return nil
+	}
+	switch _, err := c.Store.Get(c.r.Context(), f.key(id)); {
+	case err == nil:
+		return replayed()
+	case errors.Is(err, sessions.ErrNotFound):
+		return nil
+	default:
+		return conditionOf(err)
+	}
+}
+
 // latest returns the youngest record of an ID, active or ended. One that was deleted is none.
 func (c *call) latest(k sessions.Key) (sessions.Session, error) {
 	all, err := c.Store.History(c.r.Context(), k)

@@ -92,9 +92,15 @@ func TestAudit(t *testing.T) {
 		session, _ := got["session"].(string)
 		require.Equal(t, c.session, session, c.target)
 	}
-	for _, key := range []string{"", "nobody"} { // whose flood of attempts is no flood of lines
+	for key, result := range map[string]string{"": "InvalidAccessKeyID", "nobody": "AccessDenied"} {
 		send(key, "POST", fcSessions, "")
+		got := line()
+		require.Equal(t, []any{"", "CreateSession", result}, []any{got["key"], got["operation"], got["result"]})
 	}
+	for range 200 {
+		send("", "POST", fcSessions, "")
+	}
+	require.Less(t, len(w.audit.lines(t)), 30, "a flood of attempts is no flood of lines")
 	for _, s := range spoken {
 		send(admin, s.read[0], s.read[1], s.read[2])
 	}

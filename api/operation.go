@@ -2,7 +2,9 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
+	"github.com/limpet-proxy/limpet/api/signature"
 	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/sessions"
 )
@@ -13,7 +15,10 @@ type operation struct {
 	verb     Verb
 	function string // whose it is, for the key's rights; "" for none that is known
 	run      func(*call) (any, *dialects.Error)
-	invoke   bool // its body goes to an instance: run is not used
+	// repeatable says that run can tell whether the very call was done before (call.repeated), and then answers as it
+	// was answered and changes nothing, or refuses it.
+	repeatable bool
+	invoke     bool // its body goes to an instance: run is not used
 }
 
 // call is one operation under way.
@@ -28,7 +33,8 @@ type call struct {
 	body    []byte // whole; nil for an invocation that streams
 	replay  string // what a signed request is known again by; "" for one that is not signed
 
-	hasSlot bool // one of SessionAPI.held is this call's
+	repeated bool // this signed request was carried out before
+	hasSlot  bool // one of SessionAPI.held is this call's
 
 	qualifier, session string // for the audit, as soon as they are known
 }
@@ -39,13 +45,23 @@ func (a *SessionAPI) serves(r *http.Request) bool {
 	return ok
 }
 
+// dialectOf goes by the path. What an AWS SDK sends elsewhere, for an operation that is not offered, is answered in its
+// words.
 func dialectOf(r *http.Request) (dialects.Dialect, []string, bool) {
 	segments, ok := dialects.Segments(r)
-	if !ok {
+	if ok {
+		if d, known := dialects.Of(segments); known {
+			return d, segments, true
+		}
+	}
+	authorization := r.Header.Get("Authorization")
+	if !strings.HasPrefix(authorization, string(signature.SigV4)+" ") {
 		return dialects.FC, nil, false
 	}
-	d, ok := dialects.Of(segments)
-	return d, segments, ok
+	if strings.Contains(authorization, "/deadline/aws4_request") {
+		return dialects.Deadline, nil, true
+	}
+	return dialects.AgentCore, nil, true
 }
 
 // route finds the operation. An error is for after the caller is known: who has no key learns nothing.
@@ -86,7 +102,7 @@ func (a *SessionAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, problem := a.route(d, r, segments)
 	c.operation = op
 	if refusal := c.authorize(problem); refusal != nil {
-		if c.verb == Write && len(c.caller.allow) > 0 {
+		if c.verb == Write && (len(c.caller.allow) > 0 || a.strangers.Allow()) {
 			c.audit(refusal)
 		}
 		c.refuse(refusal)
@@ -101,6 +117,7 @@ func (a *SessionAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.audit(refusal)
 	}
 	if refusal != nil {
+		c.changedNothing()
 		c.refuse(refusal)
 		return
 	}

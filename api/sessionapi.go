@@ -8,7 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/sessions"
@@ -30,15 +31,16 @@ type SessionAPI struct {
 	Audit       *slog.Logger
 	HashSession func(id string) string
 
-	tokens cipher.AEAD
-	held   chan struct{} // bodies in memory whose signature is not checked yet: one element each
+	tokens    cipher.AEAD
+	strangers *rate.Limiter // of audit lines about writes without a good key
+	held      chan struct{} // bodies in memory whose signature is not checked yet: one element each
 }
 
 // SessionStore is what the session API asks of the store beside what functions' tables do.
 type SessionStore interface {
 	sessions.Records
+	sessions.Names
 	Instances(ctx context.Context, function string) ([]sessions.InstanceRecord, error)
-	Once(ctx context.Context, name string, ttl time.Duration) (first bool, err error)
 }
 
 // Function is a configured function and qualifier as the session API needs it.
@@ -51,6 +53,10 @@ type Function struct {
 	// signed cookie. secure says that it came over TLS.
 	Issue func(h http.Header, s sessions.Session, secure bool)
 }
+
+// strangerLines bounds the audit lines a second about writes without a good key: whoever guesses is to be seen, but must
+// not fill the log.
+const strangerLines = 10
 
 // MinSharedSecret is how many bytes SessionAPI.Secret has at least.
 const MinSharedSecret = 32
@@ -65,6 +71,7 @@ func (a SessionAPI) New() (*SessionAPI, error) {
 	if a.tokens, err = newTokens(a.Secret); err != nil {
 		return nil, err
 	}
+	a.strangers = rate.NewLimiter(strangerLines, strangerLines)
 	a.held = make(chan struct{}, maxHeldBodies)
 	a.MaxTTL.FC = cmp.Or(a.MaxTTL.FC, DefaultFCMaxTTL)
 	a.MaxTTL.AgentCore = cmp.Or(a.MaxTTL.AgentCore, DefaultAgentCoreMaxTTL)

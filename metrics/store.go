@@ -26,6 +26,7 @@ const (
 	OpHistory
 	OpQualifiers
 	OpOnce
+	OpForget
 	OpOther
 	opCount
 )
@@ -33,7 +34,7 @@ const (
 // String returns the label value.
 func (o StoreOp) String() string {
 	return word(uint8(o), "pin", "rehome", "end", "touch", "sweep", "get", "list", "report", "instances", "secret", "ping",
-		"update", "history", "qualifiers", "once", Other)
+		"update", "history", "qualifiers", "once", "forget", Other)
 }
 
 // StoreResult says how a call of the session store ended.

@@ -98,6 +98,12 @@ func (o Observed) Once(ctx context.Context, name string, ttl time.Duration) (fir
 	return o.Store.Once(ctx, name, ttl)
 }
 
+// Forget is Store.Forget, observed.
+func (o Observed) Forget(ctx context.Context, name string) (err error) {
+	defer o.done("forget", time.Now(), &err)
+	return o.Store.Forget(ctx, name)
+}
+
 // Ping is Store.Ping, observed.
 func (o Observed) Ping(ctx context.Context) (err error) {
 	defer o.done("ping", time.Now(), &err)

@@ -252,13 +252,19 @@ type Shared interface {
 	// Secret returns 32 random bytes, made at the first call with this name by any replica and the same ever
 	// after, for as long as the store keeps its data. ErrUnavailable.
 	Secret(ctx context.Context, name string) ([]byte, error)
-	// Once says whether this is the first call with the name within ttl, of all replicas: what a replayed request is
-	// told by. It is durable where sessions are. ErrUnavailable: unknown, and the name may count as used.
-	Once(ctx context.Context, name string, ttl time.Duration) (first bool, err error)
 	// Ping says whether the store answers. ErrUnavailable.
 	Ping(ctx context.Context) error
 	// Close flushes and releases what the store holds. Operations under way may fail.
 	Close() error
+}
+
+// Names are words that count once: what a replayed request is told by.
+type Names interface {
+	// Once says whether this is the first call with the name within ttl, of all replicas. It is durable where sessions
+	// are. ErrUnavailable: unknown, and the name may count as used.
+	Once(ctx context.Context, name string, ttl time.Duration) (first bool, err error)
+	// Forget undoes it: the next Once with the name is the first again. A crash may undo that in turn. ErrUnavailable.
+	Forget(ctx context.Context, name string) error
 }
 
 // Store keeps sessions. It is safe for concurrent use. storetest is its conformance suite.
@@ -268,4 +274,5 @@ type Store interface {
 	Records
 	Registry
 	Shared
+	Names
 }

@@ -31,7 +31,7 @@ func newOnces() onces {
 	}, btree.Options{NoLocks: true})}
 }
 
-// Once implements sessions.Shared. The name takes memory, and room in the snapshots, until its time is over: its
+// Once implements sessions.Names. The name takes memory, and room in the snapshots, until its time is over: its
 // length is the caller's to bound.
 func (s *Store) Once(ctx context.Context, name string, ttl time.Duration) (bool, error) {
 	if err := s.ready(ctx); err != nil {
@@ -61,6 +61,21 @@ func (s *Store) once(name string, ttl micros) (first bool, need seq) {
 	}
 	o.set(name, c)
 	return true, c.seq
+}
+
+// Forget implements sessions.Names. Nothing is written: after a crash the name is as used as it was.
+func (s *Store) Forget(ctx context.Context, name string) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	o := &s.onces
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c, ok := o.calls[name]; ok {
+		o.order.Delete(onceName{c.until, name})
+		delete(o.calls, name)
+	}
+	return nil
 }
 
 // set notes a call. The caller holds mu.

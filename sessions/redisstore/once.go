@@ -14,3 +14,8 @@ func (s *Store) Once(ctx context.Context, name string, ttl time.Duration) (bool,
 	})
 	return err == nil && got.int(1) == 1, err
 }
+
+// Forget undoes Once.
+func (s *Store) Forget(ctx context.Context, name string) error {
+	return s.do(ctx, "", func(ctx context.Context) error { return s.client.Del(ctx, s.keys.once(name)).Err() })
+}

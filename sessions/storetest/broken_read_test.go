@@ -89,6 +89,10 @@ type alwaysFirst struct{ sessions.Store }
 
 func (s alwaysFirst) Once(context.Context, string, time.Duration) (bool, error) { return true, nil }
 
+type neverForgets struct{ sessions.Store }
+
+func (neverForgets) Forget(context.Context, string) error { return nil }
+
 type forgetsEarly struct{ sessions.Store }
 
 func (s forgetsEarly) Once(ctx context.Context, name string, ttl time.Duration) (bool, error) {

@@ -15,6 +15,7 @@ func onceChecks() []Check {
 		{"Once/first, then not", onceFirst},
 		{"Once/again after its time", onceAgain},
 		{"Once/one winner of a race", onceRace},
+		{"Once/forgotten", onceForgotten},
 	}
 }
 
@@ -82,5 +83,25 @@ func onceRace(tb testing.TB, h Harness) {
 			}
 		}
 		require.Equal(tb, 1, won, "exactly one call is the first")
+	}
+}
+
+// onceForgotten: a name that is forgotten counts as new, for every replica, and no other does.
+func onceForgotten(tb testing.TB, h Harness) {
+	replicas := h.replicas(tb, 2)
+	name, other := uniqueName(), uniqueName()
+	require.NoError(tb, replicas[0].Forget(tb.Context(), name), "one that was never used")
+	for range 2 {
+		for _, n := range []string{name, other} {
+			_, err := replicas[0].Once(tb.Context(), n, longLife)
+			require.NoError(tb, err)
+		}
+		require.NoError(tb, replicas[1].Forget(tb.Context(), name))
+		first, err := replicas[0].Once(tb.Context(), name, longLife)
+		require.NoError(tb, err)
+		require.True(tb, first, "forgotten")
+		first, err = replicas[1].Once(tb.Context(), other, longLife)
+		require.NoError(tb, err)
+		require.False(tb, first, "not forgotten")
 	}
 }

@@ -117,6 +117,7 @@ func TestTeeth(t *testing.T) {
 		"List/a cursor of another listing lists from the start":        {breaking(func(s sessions.Store) sessions.Store { return trustsCursors{s, new(sync.Map)} }), "should have 6 item"},
 		"Once/first, then not":                                         {breaking(func(s sessions.Store) sessions.Store { return alwaysFirst{s} }), "Should be false"},
 		"Once/again after its time":                                    {breaking(func(s sessions.Store) sessions.Store { return forgetsEarly{s} }), "forgotten early"},
+		"Once/forgotten":                                               {breaking(func(s sessions.Store) sessions.Store { return neverForgets{s} }), "forgotten"},
 		"Once/one winner of a race":                                    {apart(), "exactly one call is the first"},
 	} {
 		t.Run(check, func(t *testing.T) {

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/limpet-proxy/limpet/api/signature"
+	"github.com/limpet-proxy/limpet/dialects"
+)
+
+// sdkAttemptHeader is different in each call, and signed, by the AWS SDKs that have it.
+const sdkAttemptHeader = "Amz-Sdk-Invocation-Id"
+
+// attempt is what a signed request is known again by; "" for one that may come again.
+//
+// A SigV4 signature has nothing in it but the request and its second. Go's and JavaScript's SDKs sign an ID of the call
+// with it; botocore does not, so that two equal invocations in one second, which are nothing unusual, look like a replay.
+// Those pass, as they do at AWS.
+func (c *call) attempt(signed signature.Signed) string {
+	switch {
+	case signed.Nonce != "":
+		return signed.Nonce
+	case c.invoke && !signed.Signs(sdkAttemptHeader):
+		return ""
+	default:
+		return signed.Signature
+	}
+}
+
+func (c *call) replayName() string { return "signed:" + c.caller.ID + ":" + c.replay }
+
+// firstTime refuses a signed request that comes again: whoever has read it on the way could repeat what it changed. Two
+// equal reads within a second share a SigV4 signature and both pass.
+//
+// botocore's retry within the second has the signature of what it retries. It gets through where that was refused, for
+// then nothing changed, and where the operation can see that it was done: that changes nothing either.
+func (c *call) firstTime() *dialects.Error {
+	if c.replay == "" {
+		return nil
+	}
+	first, err := c.Store.Once(c.r.Context(), c.replayName(), replayMemory)
+	switch {
+	case err != nil:
+		return conditionOf(err)
+	case first:
+		return nil
+	case c.repeatable:
+		c.repeated = true
+		return nil
+	}
+	return replayed()
+}
+
+// changedNothing makes the request's retry its first time. It is not worth an error: without it the retry is refused.
+func (c *call) changedNothing() {
+	if c.replay != "" && !c.repeated {
+		_ = c.Store.Forget(context.WithoutCancel(c.r.Context()), c.replayName())
+	}
+}
+
+func replayed() *dialects.Error {
+	return &dialects.Error{Code: dialects.CodeSignatureNotMatch, Status: http.StatusForbidden, Message: "this signed request was sent before"}
+}

@@ -1,0 +1,119 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/dialects"
+	"github.com/limpet-proxy/limpet/sessions"
+)
+
+// botocore is a request as AWS's SDK for Python signs it: nothing in the signature but the request and its second.
+func botocore(t testing.TB, method, target, body string) *http.Request {
+	t.Helper()
+	c := of(admin)
+	c.payload = "-"
+	return c.sigV4(draft(t, "", method, target, body, "Content-Type: application/json"), body)
+}
+
+// TestARetryOfWhatWasRefusedIsNoReplay: botocore's retry within the second has the signature of what it retries.
+func TestARetryOfWhatWasRefusedIsNoReplay(t *testing.T) {
+	w := newWorld(t)
+	const body = `{"name":"n"}`
+	taken := members(t, w.call(t, admin, "POST", "/2023-03-30/functions/tiny/sessions", ""))["sessionId"].(string)
+	r := botocore(t, "PUT", "/code-interpreters/tiny/sessions/start", body)
+	for range 3 {
+		requireRefusal(t, dialects.AgentCore, w.serve(repeat(t, r, body)), 402, "ServiceQuotaExceededException")
+	}
+	require.Equal(t, 200, w.call(t, admin, "DELETE", "/2023-03-30/functions/tiny/sessions/"+taken, "").status)
+	require.Equal(t, 200, w.serve(repeat(t, r, body)).status)
+	requireRefusal(t, dialects.AgentCore, w.serve(repeat(t, r, body)), 403, "AccessDeniedException")
+}
+
+// TestAnEqualStartGetsTheSameSession: it has a token, so that nothing can come of it but the session that there is.
+func TestAnEqualStartGetsTheSameSession(t *testing.T) {
+	w := newWorld(t)
+	const body = `{"clientToken":"abcdefghijklmnopqrstuvwxyz0123456789"}`
+	r := botocore(t, "PUT", agentSessions+"start", body)
+	first := w.serve(repeat(t, r, body))
+	require.Equal(t, 200, first.status)
+	require.JSONEq(t, first.body, w.serve(repeat(t, r, body)).body)
+	require.Equal(t, 1, w.count(t))
+}
+
+// TestAnEqualEndEndsNothingElse: the call that ended a session may come again, but not to end the ID's next session.
+func TestAnEqualEndEndsNothingElse(t *testing.T) {
+	const ended = `{"targetLifecycleStatus":"ENDED"}`
+	for name, c := range map[string]struct{ method, target, body string }{
+		"code interpreter": {"PUT", agentSessions + "stop?sessionId=x", `{"clientToken":"abcdefghijklmnopqrstuvwxyz0123456789"}`},
+		"deadline":         {"PATCH", deadlineSessions + "/x", ended},
+		"runtime":          {"POST", "/runtimes/counter/stopruntimesession", `{"clientToken":"abcdefghijklmnopqrstuvwxyz0123456789"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			create := func() {
+				require.Equal(t, 200, w.call(t, admin, "POST", fcSessions, `{"sessionId":"x"}`).status)
+			}
+			create()
+			signer := of(admin)
+			signer.payload = "-"
+			request := draft(t, "", c.method, c.target, c.body, "Content-Type: application/json")
+			if name == "runtime" {
+				request.Header.Set(dialects.RuntimeSessionHeader, "x")
+			}
+			r := signer.sigV4(request, c.body)
+			for range 2 {
+				require.Equal(t, 200, w.serve(repeat(t, r, c.body)).status)
+			}
+			create()
+			require.Equal(t, 403, w.serve(repeat(t, r, c.body)).status)
+			require.Equal(t, 200, w.call(t, admin, "GET", fcSessions+"/x", "").status)
+		})
+	}
+}
+
+// TestEqualInvocations: equal ones in one second are nothing unusual where the SDK signs no ID of the call.
+func TestEqualInvocations(t *testing.T) {
+	w := newWorld(t)
+	const target = "/runtimes/counter/invocations"
+	r := botocore(t, "POST", target, "tick")
+	for range 3 {
+		require.Equal(t, "tick", w.serve(repeat(t, r, "tick")).body)
+	}
+	c := of(admin)
+	r = c.sigV4(draft(t, "", "POST", target, "tick", "Amz-Sdk-Invocation-Id: 1"), "tick")
+	require.Equal(t, "tick", w.serve(repeat(t, r, "tick")).body)
+	requireRefusal(t, dialects.AgentCore, w.serve(repeat(t, r, "tick")), 403, "AccessDeniedException")
+	invoked := len(w.invoked)
+
+	// A small body is looked at before anything begins.
+	r = c.sigV4(draft(t, "", "POST", target, "hello"), "hello")
+	requireRefusal(t, dialects.AgentCore, w.serve(repeat(t, r, "hellp")), 403, "AccessDeniedException")
+	r = c.acs3(draft(t, "", "POST", "/2023-03-30/functions/counter/invocations", "hello"), "hello")
+	requireRefusal(t, dialects.FC, w.serve(repeat(t, r, "hellp")), 403, "SignatureNotMatch")
+	require.Len(t, w.invoked, invoked)
+}
+
+// TestOperationsThatAreNotOffered: an AWS SDK is told so in its words, wherever its operation would be.
+func TestOperationsThatAreNotOffered(t *testing.T) {
+	w := newWorld(t)
+	for _, target := range []string{"/browsers/b/sessions/start", "/memories/m/actor/a/sessions", "/code-interpreters//sessions/start"} {
+		a := w.serve(botocore(t, "PUT", target, "{}"))
+		requireRefusal(t, dialects.AgentCore, a, 404, "UnknownOperationException")
+	}
+}
+
+// TestALifeMadeShortCanBeMadeLongAgain: the idle timeout that a short TTL covers is not lost.
+func TestALifeMadeShortCanBeMadeLongAgain(t *testing.T) {
+	w := newWorld(t)
+	idle := func(a answer) any { return members(t, a)["sessionIdleTimeoutInSeconds"] }
+	held := w.function(t, counter, "idle", sessions.AffinityHeader, 1).Table.Rules().IdleTimeout
+	require.EqualValues(t, 3, idle(w.call(t, admin, "POST", fcSessions, `{"sessionId":"x","sessionTTLInSeconds":3}`)))
+	require.EqualValues(t, 3, idle(w.call(t, admin, "GET", fcSessions+"/x", "")))
+	require.EqualValues(t, held.Seconds(), idle(w.call(t, admin, "PUT", fcSessions+"/x", `{"sessionTTLInSeconds":6000}`)))
+	s, err := w.store.Get(t.Context(), sessions.Key{Function: counter, Qualifier: sessions.LatestQualifier, ID: "x"})
+	require.NoError(t, err)
+	require.Equal(t, held, s.IdleTimeout)
+}
