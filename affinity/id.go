@@ -16,6 +16,12 @@ func NewID() string {
 	return hex.EncodeToString(b[:])
 }
 
+// longIDLength is how many digits a long ID has: AgentCore's runtime sessions have 33 characters at least, and its code
+// interpreters' 40 at most.
+const longIDLength = 40
+
+func newLongID() string { return (NewID() + NewID())[:longIDLength] }
+
 // validID reports whether s is [A-Za-z0-9_][A-Za-z0-9_-]{0,63}, Function Compute's rule. Among what it keeps out are
 // the comma that joins repeated headers, the dot that separates the fields of a cookie value, and every character
 // that means something in a header, a path, a log line or a Redis key.

@@ -7,6 +7,7 @@ type Protocol struct {
 	Header   string // canonical
 	MaxID    int    // length in bytes of the longest ID
 	Existing bool   // an ID that the client gives must be an active session's
+	LongIDs  bool   // an ID that is made has longIDLength digits, for clients that take no shorter one
 }
 
 // Over returns the rule for the protocol's requests to a function whose own rule is function. The instance is told the
@@ -14,20 +15,26 @@ type Protocol struct {
 // the protocol's way only: a cookie that it did not ask for would tie its later requests, which name no session, to this
 // one.
 func (p Protocol) Over(function Rule) Rule {
-	return protocolRule{headerRule{p.Header, p.MaxID}, p.Existing, function}
+	return protocolRule{headerRule{name: p.Header, max: p.MaxID}, p, function}
 }
 
 type protocolRule struct {
 	headerRule
-	existing bool
+	Protocol
 	function Rule
 }
 
 func (p protocolRule) Extract(r *http.Request) (Claim, error) {
 	claim, err := p.headerRule.Extract(r)
-	claim.Existing = p.existing && err == nil && !claim.Fresh
+	claim.Existing = p.Existing && err == nil && !claim.Fresh
+	if claim.Fresh && p.LongIDs {
+		claim.ID = newLongID()
+	}
 	return claim, err
 }
+
+// Header returns the protocol's.
+func (p protocolRule) Header() string { return p.headerRule.Header() }
 
 // Forward applies the function's rule first: both may have the same header.
 func (p protocolRule) Forward(out http.Header, id string) {

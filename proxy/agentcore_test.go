@@ -41,7 +41,7 @@ func TestRuntimeSessionStaysAtItsHome(t *testing.T) {
 			}
 		}
 		fresh := w.post(runtimePath, "")
-		require.Regexp(t, "^[0-9a-f]{32}$", fresh.Header.Get(runtimeHeader))
+		require.Regexp(t, "^[0-9a-f]{40}$", fresh.Header.Get(runtimeHeader))
 		require.NotContains(t, fresh.Header, "Set-Cookie")
 		again := w.post(runtimePath, "", runtimeHeader, fresh.Header.Get(runtimeHeader))
 		require.Equal(t, fresh.Header.Get("Instance"), again.Header.Get("Instance"))
@@ -136,7 +136,7 @@ func TestAgentCoreLeavesCookiesAlone(t *testing.T) {
 	require.Equal(t, "[mine=1]", a.body, "the sealed cookie is the client's secret here, too")
 	require.Equal(t, []string{"app=1"}, a.Header["Set-Cookie"])
 	require.Equal(t, "created", a.Header.Get("Limpet-Session-Event"), "and it counts for nothing")
-	require.Regexp(t, "^[0-9a-f]{32}$", a.Header.Get(runtimeHeader))
+	require.Regexp(t, "^[0-9a-f]{40}$", a.Header.Get(runtimeHeader))
 	require.Equal(t, "m", a.Header.Get("Mcp-Session-Id"))
 }
 

@@ -15,6 +15,7 @@ type watchedBody struct {
 	trailer http.Header // the request's: filled by the server when the body has ended
 	x       *exchange   // knows what may not pass
 	failed  atomic.Bool
+	refused atomic.Pointer[Failure] // by who authenticated the request: the body is not the signed one
 	ended   atomic.Bool
 }
 
@@ -27,6 +28,10 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 		b.ended.Store(true)
 		b.x.stripRequest(b.trailer)
 	default:
+		var refusal *Failure
+		if errors.As(err, &refusal) {
+			b.refused.Store(refusal)
+		}
 		b.failed.Store(true)
 	}
 	return n, err

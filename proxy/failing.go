@@ -129,6 +129,9 @@ func (x *exchange) fail(err error) {
 // blame is the failure for a round trip that ended after the instance was reached.
 func (x *exchange) blame(err error) error {
 	if x.body != nil && x.body.failed.Load() {
+		if refusal := x.body.refused.Load(); refusal != nil {
+			return refusal
+		}
 		return errBadBody
 	}
 	var timeout net.Error

@@ -113,6 +113,8 @@ func (x *exchange) ruleOf(fn *Function) affinity.Rule {
 		// AgentCore's clients start a code interpreter's session by a call of their own; to answer one that has ended
 		// with an empty one would hide that its files are gone.
 		Existing: x.inv.Operation == dialects.InvokeCodeInterpreter,
+		// Its SDKs refuse a shorter one before they send it.
+		LongIDs: x.inv.Operation == dialects.InvokeAgentRuntime,
 	}.Over(fn.Rule)
 }
 

@@ -2,10 +2,12 @@ package proxy_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limpet-proxy/limpet/dialects"
 	"github.com/limpet-proxy/limpet/proxy"
 )
 
@@ -65,4 +67,24 @@ func TestShutdownCutsWhatAnotherListenerInvoked(t *testing.T) {
 	<-entered
 	require.Equal(t, 1, w.shutdown(0))
 	(<-got).saysFC(t, "InstanceUnavailable", http.StatusServiceUnavailable)
+}
+
+// refusedBody is what the admin plane makes of a body that turns out not to be the signed one.
+type refusedBody struct{ refusal error }
+
+func (b refusedBody) Read([]byte) (int, error) { return 0, b.refusal }
+func (refusedBody) Close() error               { return nil }
+
+// TestABodyThatIsRefusedMidwaySaysWhy: the signature was good, the body was not; that is no ill-formed request.
+func TestABodyThatIsRefusedMidwaySaysWhy(t *testing.T) {
+	back, _ := recorder()
+	w := start(t, invoked, back)
+	r := httptest.NewRequest(http.MethodPost, runtimePath, nil)
+	r.Body, r.ContentLength = refusedBody{&dialects.Error{
+		Code: dialects.CodeSignatureNotMatch, Status: http.StatusForbidden, Message: "another body",
+	}}, -1
+	got := httptest.NewRecorder()
+	w.handler.Invoke(got, r)
+	require.Equal(t, http.StatusForbidden, got.Code, got.Body.String())
+	require.Equal(t, "AccessDeniedException", got.Header().Get("X-Amzn-Errortype"))
 }

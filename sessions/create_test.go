@@ -247,3 +247,32 @@ func TestACreateThatRacesADropIsOneCall(t *testing.T) {
 		require.Equal(t, s.Epoch, b.once(t, "s").Epoch)
 	})
 }
+
+// TestWhatTheAPIMadeIsAnnouncedOnce: any replica may announce it, and the first one to do so tells the store at once, not
+// with its next batch, so that the others find nothing left to announce.
+func TestWhatTheAPIMadeIsAnnouncedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{})
+		made, _, err := b.Create(t.Context(), sessions.CreateRequest{ID: "s", Settings: sessions.Settings{TTL: time.Hour}})
+		require.NoError(t, err)
+		cache := sessions.NewCache(sessions.CacheConfig{})
+		other := b.replica(rules(), cache)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			cache.Run(ctx, b.store, func(int, error) {})
+		}()
+		defer func() { stop(); <-done }()
+		synctest.Wait()
+		u, err := other.Use(t.Context(), "s")
+		require.NoError(t, err)
+		require.Equal(t, sessions.EventCreated, u.Event().Kind)
+		u.Delivered()
+		u.Release()
+		time.Sleep(2 * sessions.MinTouchInterval)
+		got, err := b.store.Get(t.Context(), made.Key)
+		require.NoError(t, err)
+		require.Equal(t, sessions.NoEvent, got.Event.Kind)
+	})
+}

@@ -94,13 +94,23 @@ func (c *Cache) track(sh *shard, e *entry, now time.Time) {
 
 // hurry wakes the flusher if it could sleep past e's next touch.
 func (c *Cache) hurry(e *entry) {
-	if e.every() >= MaxTouchInterval {
-		return
+	if e.every() < MaxTouchInterval {
+		c.wakeFlusher()
 	}
+}
+
+func (c *Cache) wakeFlusher() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
+}
+
+// tellSoon has e touched at once: any replica may announce that a call of the API made the session, and after the first
+// one none should. Call with mu held.
+func (c *Cache) tellSoon(e *entry, now time.Time) {
+	e.flushAt = now
+	c.wakeFlusher()
 }
 
 // every is how often e is touched while it is in use. A session that has ended has no deadline to keep, only the

@@ -35,6 +35,9 @@ func (u *Use) Delivered() {
 	defer sh.mu.Unlock()
 	u.entry.delivered = true
 	u.cache.track(sh, u.entry, time.Now())
+	if u.s.Origin == OriginAPI && u.s.Event.Kind == EventCreated {
+		u.cache.tellSoon(u.entry, time.Now())
+	}
 }
 
 // Ended returns a channel that is closed when the use must end, its request cut, because its session is no more: ended

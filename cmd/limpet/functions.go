@@ -36,6 +36,8 @@ type functions struct {
 	logger  *slog.Logger
 	keys    *affinity.Keys // signs the cookies of functions without a keys_file
 
+	retiring sync.WaitGroup // reports of instances whose function is no longer listed
+
 	mu  sync.Mutex
 	all map[functionID]*running
 }
@@ -74,6 +76,7 @@ func (f *functions) apply(cfgs []proxy.FunctionConfig) (*proxy.Routes, error) {
 		if next[id] == nil {
 			old.stop()
 			old.function.Transports.CloseIdle()
+			f.retiring.Go(func() { f.retire(old) })
 		}
 	}
 	f.all = next
@@ -201,6 +204,7 @@ func (f *functions) close() {
 		<-r.stopped
 		r.function.Transports.CloseIdle()
 	}
+	f.retiring.Wait()
 }
 
 // statuses is what health and page say of the functions.

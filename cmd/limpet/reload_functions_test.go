@@ -99,6 +99,34 @@ func TestFunctionsAndInstancesComeAndGo(t *testing.T) {
 	require.Equal(t, "FunctionNotFound", r.code())
 }
 
+// TestInstancesOfAnUnlistedQualifierAreGone: the function is still there, so they can be asked for, and so can a session
+// that they had.
+func TestInstancesOfAnUnlistedQualifierAreGone(t *testing.T) {
+	t.Parallel()
+	all := samples(t, 2)
+	s := setup{functions: []function{
+		{instances: all[:1]}, {path: "/v2", more: "    qualifier: v2\n", instances: all[1:]},
+	}}
+	file := s.file(t)
+	p := serve(t, file)
+	p.answer("/v2", "alice")
+	s.functions = s.functions[:1]
+	p.reload(s, file, true)
+	p.eventually(func() error {
+		r, err := good(quick, p.admin+"/2023-03-30/functions/counter/instances?qualifier=v2", "")
+		if err == nil && !strings.Contains(string(r.body), "destroyedTimeMs") {
+			err = fmt.Errorf("not gone: %s", r.body)
+		}
+		return err
+	})
+	r, err := good(quick, p.admin+"/2023-03-30/functions/counter/sessions/alice?qualifier=v2", "")
+	require.NoError(t, err)
+	require.Contains(t, string(r.body), `"sessionStatus":"Active"`)
+	r, err = good(quick, p.admin+"/2023-03-30/functions/counter/instances?qualifier=LATEST", "")
+	require.NoError(t, err)
+	require.NotContains(t, string(r.body), "destroyedTimeMs")
+}
+
 // TestCookieKeysRotateBySIGHUP goes through a whole rotation: the new key comes first, then the old one goes.
 func TestCookieKeysRotateBySIGHUP(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -77,7 +78,7 @@ func (q *sessionQuery) check(cmd *cobra.Command) error {
 	default:
 		q.status = "active"
 	}
-	status, ok := sessionStatuses[q.status]
+	status, ok := sessionStatuses[strings.ToLower(q.status)] // its own table shows them in capitals
 	if !ok {
 		return fmt.Errorf("--status: %q, accepted are active, expired and all", q.status)
 	}
