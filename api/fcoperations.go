@@ -40,7 +40,7 @@ func (c *call) fcCreateSession() (any, *dialects.Error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.create(f, sessions.CreateRequest{ID: in.SessionID, Settings: applied(held, u)})
+	s, err := c.create(f, sessions.CreateRequest{ID: in.SessionID, Settings: u.Apply(held)})
 	if err != nil {
 		return nil, err
 	}

@@ -72,17 +72,3 @@ func (c *call) changes(in fcSettings, held sessions.Settings) (u sessions.Update
 	}
 	return u, nil
 }
-
-// applied returns settings with the changes of u.
-func applied(s sessions.Settings, u sessions.UpdateRequest) sessions.Settings {
-	if u.TTL != nil {
-		s.TTL = *u.TTL
-	}
-	if u.IdleTimeout != nil {
-		s.IdleTimeout = *u.IdleTimeout
-	}
-	if u.DisableIDReuse != nil {
-		s.DisableIDReuse = *u.DisableIDReuse
-	}
-	return s
-}

@@ -80,6 +80,20 @@ type UpdateRequest struct {
 	DisableIDReuse   *bool
 }
 
+// Apply returns s with the changes of r.
+func (r UpdateRequest) Apply(s Settings) Settings {
+	if r.TTL != nil {
+		s.TTL = *r.TTL
+	}
+	if r.IdleTimeout != nil {
+		s.IdleTimeout = *r.IdleTimeout
+	}
+	if r.DisableIDReuse != nil {
+		s.DisableIDReuse = *r.DisableIDReuse
+	}
+	return s
+}
+
 // RehomeRequest asks to move a session whose home is lost.
 type RehomeRequest struct {
 	Session Session // as the caller knows it; its epoch is compared
@@ -177,74 +191,6 @@ type Records interface {
 	// Qualifiers returns the qualifiers of the function that have had a session, sorted. One whose sessions are all
 	// forgotten may be among them.
 	Qualifiers(ctx context.Context, function string) ([]string, error)
-}
-
-// Health is what a replica says of an instance.
-type Health uint8
-
-const (
-	// HealthUnknown: not probed yet, failing but not past its failures, or the replica suspects itself.
-	HealthUnknown Health = iota
-	// HealthUp: the last probe succeeded.
-	HealthUp
-	// HealthLost: failing past its failures.
-	HealthLost
-	// HealthGone: its source no longer lists it.
-	HealthGone
-)
-
-// InstanceReport is one replica's view of one instance.
-type InstanceReport struct {
-	ID     string
-	URL    string
-	Start  string // the probe's start nonce (Limpet-Instance-Start); "" when the instance gives none
-	Health Health
-}
-
-// Report is one replica's view of one pool.
-type Report struct {
-	Function, Version string
-	// AliveWithin is how recent another replica's HealthUp must be to overrule this one's HealthLost.
-	AliveWithin time.Duration
-	// LossGrace is 0 where sessions are re-homed on loss. Otherwise sessions wait this long for their home: an
-	// instance lost for less returns as the same incarnation.
-	LossGrace time.Duration
-	Instances []InstanceReport
-}
-
-// InstanceRecord is what replicas share about an instance.
-type InstanceRecord struct {
-	Home
-	URL         string
-	CreatedAt   time.Time // of this incarnation
-	LastHealthy time.Time // zero if never; monotonic
-	LostAt      time.Time // zero unless lost
-	GoneAt      time.Time // zero unless gone
-	Used        bool      // isolation: it has had its session
-	Sessions    int       // Active sessions pinned to this incarnation
-}
-
-// Registry is what replicas share about instances; Pin and Rehome obey it.
-//
-// The rules of Report, for each instance, in the store's clock:
-//   - Without a record: one is made with a new incarnation (the clock in µs, greater than any before).
-//   - HealthUp sets LastHealthy. If Start is set and differs from the record's Start and from the Start before
-//     that (a late report of a replica that probed before the restart), the program was replaced: new
-//     incarnation. A Start learned for a record that had none, and an empty Start, change nothing.
-//   - HealthUp of a lost record: the same non-empty Start proves that the state is still there, so the
-//     incarnation stays, unless LossGrace > 0 has passed since LostAt; without such proof a new incarnation
-//     begins if LossGrace has passed (at once when it is 0). Lost is cleared.
-//   - HealthUp of a gone record: new incarnation, gone cleared.
-//   - HealthLost sets LostAt, once, if no replica saw the instance healthy within AliveWithin.
-//   - HealthGone sets GoneAt, once.
-//   - A new incarnation clears used, lost and gone and starts with no sessions; sessions of the one before keep
-//     counting against the one before.
-type Registry interface {
-	// Report stores the view and returns the record of each reported instance, in the order given, after the
-	// rules were applied. Idempotent. ErrUnavailable.
-	Report(ctx context.Context, r Report) ([]InstanceRecord, error)
-	// Instances returns all records of the function, gone ones too, for DefaultRetention. ErrUnavailable.
-	Instances(ctx context.Context, function string) ([]InstanceRecord, error)
 }
 
 // Shared is what replicas of one deployment have in common.

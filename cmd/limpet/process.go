@@ -173,29 +173,6 @@ func (p *process) tryApply(cfg configs.Config) error {
 	return nil
 }
 
-func (p *process) touchesWritten(n int, err error) {
-	if err == nil {
-		p.metrics.Touches(metrics.TouchWritten, n)
-		return
-	}
-	p.metrics.Touches(metrics.TouchFailed, n)
-	if !errors.Is(err, sessions.ErrUnavailable) { // that one is told once, by the watch
-		p.logger.Warn("touches not written, to be tried again", "touches", n, "error", err)
-	}
-}
-
-func (p *process) sweeper() sessions.Sweeper {
-	return sessions.Sweeper{
-		Store: p.store, Functions: p.functions.names,
-		Swept: func(function string, ended int, err error) {
-			p.metrics.Ended(function, metrics.EndedSwept, ended)
-			if err != nil && !errors.Is(err, sessions.ErrUnavailable) {
-				p.logger.Error("sweep failed", "function", function, "error", err)
-			}
-		},
-	}
-}
-
 // newAdmin makes the admin plane for these keys. It has no session API before the store has answered.
 func (p *process) newAdmin(cfg configs.Config) (http.Handler, error) {
 	auth, err := api.LoadKeys(cfg.Auth)

@@ -25,7 +25,7 @@ func (f *function) update(r sessions.UpdateRequest) result {
 		return result{need: f.lastEnd, err: sessions.ErrNotFound}
 	}
 	f.reckon(rec, func() {
-		rec.settings = merged(rec.settings, r)
+		rec.settings = r.Apply(rec.settings)
 		rec.lastUsed, rec.modified = now, now
 	})
 	if rec.expired(now) { // its end is now, not before it was asked for
@@ -35,17 +35,4 @@ func (f *function) update(r sessions.UpdateRequest) result {
 		rec.seq = f.write(put{rec})
 	}
 	return result{s: rec.view(f.name, now), need: rec.seq}
-}
-
-func merged(s sessions.Settings, r sessions.UpdateRequest) sessions.Settings {
-	if r.TTL != nil {
-		s.TTL = *r.TTL
-	}
-	if r.IdleTimeout != nil {
-		s.IdleTimeout = *r.IdleTimeout
-	}
-	if r.DisableIDReuse != nil {
-		s.DisableIDReuse = *r.DisableIDReuse
-	}
-	return s
 }
