@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -90,7 +91,7 @@ func (c *call) verify(signed signature.Signed) error {
 		return &dialects.Error{Code: dialects.CodeSignatureNotMatch, Status: http.StatusForbidden, Message: "the header that names the session is not signed"}
 	}
 	c.caller = key.caller
-	c.replay = c.attempt(signed)
+	c.replay, c.mayRepeat = cmp.Or(signed.Nonce, signed.Signature), mayRepeat(signed)
 	if signed.Payload == "" {
 		return nil // the body is read
 	}

@@ -33,8 +33,9 @@ type call struct {
 	body    []byte // whole; nil for an invocation that streams
 	replay  string // what a signed request is known again by; "" for one that is not signed
 
-	repeated bool // this signed request was carried out before
-	hasSlot  bool // one of SessionAPI.held is this call's
+	mayRepeat bool // an equal signed request could be another one
+	repeated  bool // this signed request was carried out before
+	hasSlot   bool // one of SessionAPI.held is this call's
 
 	qualifier, session string // for the audit, as soon as they are known
 }

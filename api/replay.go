@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/limpet-proxy/limpet/api/signature"
 	"github.com/limpet-proxy/limpet/dialects"
@@ -11,20 +12,15 @@ import (
 // sdkAttemptHeader is different in each call, and signed, by the AWS SDKs that have it.
 const sdkAttemptHeader = "Amz-Sdk-Invocation-Id"
 
-// attempt is what a signed request is known again by; "" for one that may come again.
-//
-// A SigV4 signature has nothing in it but the request and its second. Go's and JavaScript's SDKs sign an ID of the call
-// with it; botocore does not, so that two equal invocations in one second, which are nothing unusual, look like a replay.
-// Those pass, as they do at AWS.
-func (c *call) attempt(signed signature.Signed) string {
-	switch {
-	case signed.Nonce != "":
-		return signed.Nonce
-	case c.invoke && !signed.Signs(sdkAttemptHeader):
-		return ""
-	default:
-		return signed.Signature
-	}
+// repeatWindow is how long after it was signed a request may come again that could be botocore's retry: a second, in which
+// the signature is the same, the way here, and what clocks differ.
+const repeatWindow = 5 * time.Second
+
+// mayRepeat says whether an equal request could be another one. A SigV4 signature has nothing in it but the request and
+// its second. Go's and JavaScript's SDKs sign an ID of the call with it; botocore does not, so that two equal calls in one
+// second, which are nothing unusual, look like a replay.
+func mayRepeat(signed signature.Signed) bool {
+	return signed.Nonce == "" && !signed.Signs(sdkAttemptHeader) && signed.Fresh(time.Now(), repeatWindow) == nil
 }
 
 func (c *call) replayName() string { return "signed:" + c.caller.ID + ":" + c.replay }
@@ -32,8 +28,8 @@ func (c *call) replayName() string { return "signed:" + c.caller.ID + ":" + c.re
 // firstTime refuses a signed request that comes again: whoever has read it on the way could repeat what it changed. Two
 // equal reads within a second share a SigV4 signature and both pass.
 //
-// botocore's retry within the second has the signature of what it retries. It gets through where that was refused, for
-// then nothing changed, and where the operation can see that it was done: that changes nothing either.
+// So do equal invocations of botocore's. Its retry gets through where that was refused, for then nothing changed, and where
+// the operation can see that it was done: that changes nothing either.
 func (c *call) firstTime() *dialects.Error {
 	if c.replay == "" {
 		return nil
@@ -42,9 +38,9 @@ func (c *call) firstTime() *dialects.Error {
 	switch {
 	case err != nil:
 		return conditionOf(err)
-	case first:
+	case first, c.invoke && c.mayRepeat:
 		return nil
-	case c.repeatable:
+	case c.repeatable && c.mayRepeat:
 		c.repeated = true
 		return nil
 	}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -94,6 +95,30 @@ func TestEqualInvocations(t *testing.T) {
 	r = c.acs3(draft(t, "", "POST", "/2023-03-30/functions/counter/invocations", "hello"), "hello")
 	requireRefusal(t, dialects.FC, w.serve(repeat(t, r, "hellp")), 403, "SignatureNotMatch")
 	require.Len(t, w.invoked, invoked)
+}
+
+// TestWhatNoSDKRepeatsIsAReplay: it signs an ID of the call, or its second is long over.
+func TestWhatNoSDKRepeatsIsAReplay(t *testing.T) {
+	const start = `{"clientToken":"abcdefghijklmnopqrstuvwxyz0123456789"}`
+	old := of(admin)
+	old.payload, old.at = "-", time.Now().Add(-10*time.Second)
+	for name, c := range map[string]struct {
+		signer  credential
+		headers []string
+	}{
+		"an ID of the call": {of(admin), []string{"Amz-Sdk-Invocation-Id: 1"}},
+		"long ago":          {old, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for _, request := range [][3]string{{"PUT", agentSessions + "start", start}, {"POST", "/runtimes/counter/invocations", "tick"}} {
+				r := c.signer.sigV4(draft(t, "", request[0], request[1], request[2], c.headers...), request[2])
+				require.Equal(t, 200, w.serve(repeat(t, r, request[2])).status)
+				requireRefusal(t, dialects.AgentCore, w.serve(repeat(t, r, request[2])), 403, "AccessDeniedException")
+			}
+			require.Len(t, w.invoked, 1)
+		})
+	}
 }
 
 // TestOperationsThatAreNotOffered: an AWS SDK is told so in its words, wherever its operation would be.
