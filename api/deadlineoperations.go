@@ -173,8 +173,8 @@ func (c *call) deadlineUpdate(t deadlineTarget) (any, *dialects.Error) {
 	if err != nil || s.State != sessions.Active {
 		return struct{}{}, err
 	}
-	if err := c.mayEnd(f, s.ID); err != nil {
-		return nil, err
+	if c.repeated {
+		return nil, replayed() // another session than the one that it ended
 	}
 	if _, failure := c.end(f, s.ID, true); failure != nil && !errors.Is(failure, sessions.ErrNotFound) {
 		return nil, sessionCondition(failure, t.id)

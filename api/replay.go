@@ -47,9 +47,11 @@ func (c *call) firstTime() *dialects.Error {
 	return replayed()
 }
 
-// changedNothing makes the request's retry its first time. It is not worth an error: without it the retry is refused.
+// changedNothing makes botocore's retry the first time. Other SDKs sign theirs anew, and what they sent stays used: who has
+// read a refused DeleteSession on the way must not keep it for the ID's next session. It is not worth an error: without it
+// the retry is refused.
 func (c *call) changedNothing() {
-	if c.replay != "" && !c.repeated {
+	if c.replay != "" && c.mayRepeat && !c.repeated {
 		_ = c.Store.Forget(context.WithoutCancel(c.r.Context()), c.replayName())
 	}
 }

@@ -33,6 +33,24 @@ func TestARetryOfWhatWasRefusedIsNoReplay(t *testing.T) {
 	requireRefusal(t, dialects.AgentCore, w.serve(repeat(t, r, body)), 403, "AccessDeniedException")
 }
 
+// TestWhatIsSignedOnceIsUsedAlsoWhenItWasRefused: a DeleteSession that found nothing must not wait on the way for the ID's
+// next session.
+func TestWhatIsSignedOnceIsUsedAlsoWhenItWasRefused(t *testing.T) {
+	for name, sign := range map[string]func(r *http.Request) *http.Request{
+		"nonce":             func(r *http.Request) *http.Request { return of(admin).acs3(r, "") },
+		"an ID of the call": func(r *http.Request) *http.Request { return of(admin).sigV4(r, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := sign(draft(t, "", "DELETE", fcSessions+"/x", "", "Amz-Sdk-Invocation-Id: 1"))
+			require.Equal(t, 404, w.serve(repeat(t, r, "")).status)
+			require.Equal(t, 200, w.call(t, admin, "POST", fcSessions, `{"sessionId":"x"}`).status)
+			require.Equal(t, 403, w.serve(repeat(t, r, "")).status)
+			require.Equal(t, 200, w.call(t, admin, "GET", fcSessions+"/x", "").status)
+		})
+	}
+}
+
 // TestAnEqualStartGetsTheSameSession: it has a token, so that nothing can come of it but the session that there is.
 func TestAnEqualStartGetsTheSameSession(t *testing.T) {
 	w := newWorld(t)
