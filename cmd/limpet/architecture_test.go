@@ -20,8 +20,8 @@ const module = "github.com/limpet-proxy/limpet"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/limpet": {
-			"affinity", "api", "configs", "dialects", "instances", "metrics", "proxy", "sample", "sessions", "sessions/embeddedstore",
-			"sessions/redisstore",
+			"affinity", "api", "configs", "dialects", "instances", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
+			"sessions", "sessions/embeddedstore", "sessions/redisstore",
 		},
 		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
 		"dialects":                      {"sessions"},
@@ -38,6 +38,10 @@ func arrows() map[string][]string {
 		"sessions/redisstore/redistest": {},
 		"metrics":                       {},
 		"sample":                        {},
+		"load":                          {"load/proof", "load/wire"},
+		"load/proof":                    {},
+		"load/wire":                     {},
+		"load/page":                     {"load"},
 	}
 }
 
@@ -54,7 +58,10 @@ func owners() map[string][]string {
 		"github.com/hashicorp/golang-lru":                         {"sessions", "sample"},
 		"golang.org/x/sync":                                       {"sessions", "cmd/limpet"},
 		"golang.org/x/time":                                       {"api"},
-		"golang.org/x/sys":                                        {"sessions/embeddedstore"},
+		"golang.org/x/sys":                                        {"sessions/embeddedstore", "load", "load/wire"},
+		"golang.org/x/net/http/httpguts":                          {"load"},
+		"golang.org/x/term":                                       {"cmd/limpet"},
+		"github.com/HdrHistogram/hdrhistogram-go":                 {"load"},
 		"github.com/stretchr/testify":                             {"sessions/storetest"},
 	}
 }

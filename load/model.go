@@ -1,0 +1,146 @@
+package load
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// model makes the requests of a Run.
+type model struct {
+	*Run
+	ctx      context.Context // done: interrupted
+	schedule context.Context // done: no more requests are begun
+	stop     context.CancelFunc
+	began    time.Time
+}
+
+// run returns when all requests are done with, or cut.
+func (m model) run() ending {
+	if m.plan.open() {
+		return m.open()
+	}
+	return m.closed()
+}
+
+// windUp is called when the last request was scheduled: those that wait or run may take as long as one may take.
+func (m model) windUp(e *ending) (done func() bool) {
+	m.stop()
+	e.scheduled = time.Since(m.began)
+	e.alive = m.deck.alive()
+	m.record.closeSchedule()
+	return time.AfterFunc(m.plan.Timeout, m.cutShort).Stop
+}
+
+// open sends requests when they are scheduled, whatever became of those before.
+func (m model) open() (e ending) {
+	crew := newCrew(m.plan.Connections, func() func(*session) {
+		w := sender{Run: m.Run}
+		return func(s *session) { m.serve(&w, s) }
+	})
+	m.deck.allow(1, m.began)
+	var pacer sync.WaitGroup
+	pacer.Go(func() { m.pace(crew) })
+	pacer.Wait()
+	defer m.windUp(&e)()
+	crew.close()
+	e.connections = crew.busiest()
+	return e
+}
+
+// pace lets requests arrive. It keeps its thread, which sleeps in the system.
+func (m model) pace(crew *crew) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	times := arrivals{m.plan.Rate, m.plan.Ramp}
+	for n := 0; m.plan.Requests == 0 || n < m.plan.Requests; n++ {
+		at := m.began.Add(times.at(n))
+		sleepUntil(m.schedule, at)
+		if m.schedule.Err() != nil || m.plan.Duration > 0 && at.Sub(m.began) >= m.plan.Duration {
+			return
+		}
+		s, left := m.deck.deal(at)
+		m.record.scheduled()
+		if s.arrive(at) {
+			crew.add(s)
+		}
+		for _, s := range left {
+			if s.leave() {
+				m.record.ended(s)
+			}
+		}
+	}
+}
+
+// serve sends the requests of a session that wait, one after the other.
+func (m model) serve(w *sender, s *session) {
+	for m.ctx.Err() == nil && m.cut.Err() == nil {
+		t, ok, ended := s.next()
+		if ended {
+			m.record.ended(s)
+		}
+		if !ok {
+			return
+		}
+		w.request(s, t)
+	}
+}
+
+// closed has each of a number of clients send its next request when the last one was answered.
+func (m model) closed() (e ending) {
+	var clients sync.WaitGroup
+	for n := range m.plan.Connections {
+		clients.Go(func() { m.client(n) })
+	}
+	done := make(chan struct{})
+	go func() {
+		clients.Wait()
+		close(done)
+	}()
+	select {
+	case <-m.schedule.Done():
+	case <-done:
+	}
+	defer m.windUp(&e)()
+	<-done
+	e.connections = m.plan.Connections
+	return e
+}
+
+// client is one of the clients; the ramp has them begin one after the other.
+func (m model) client(n int) {
+	if wait := m.plan.Ramp * time.Duration(n) / time.Duration(m.plan.Connections); wait > 0 && !pause(m.schedule, wait) {
+		return
+	}
+	w := sender{Run: m.Run}
+	for {
+		s, ended, err := m.deck.take(m.schedule)
+		if err != nil {
+			return
+		}
+		if ended != nil {
+			m.record.ended(ended)
+		}
+		if !m.claim() {
+			return
+		}
+		m.record.scheduled()
+		w.request(s, turn{})
+		if m.deck.give(s, time.Now()) {
+			m.record.ended(s)
+		}
+	}
+}
+
+// claim says whether another request may be begun, and ends the schedule with the last one.
+func (m model) claim() bool {
+	if m.plan.Requests == 0 {
+		return m.schedule.Err() == nil
+	}
+	n := m.claimed.Add(1)
+	if n >= int64(m.plan.Requests) {
+		m.stop()
+	}
+	return n <= int64(m.plan.Requests)
+}

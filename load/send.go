@@ -1,0 +1,99 @@
+package load
+
+import (
+	"context"
+	"time"
+
+	"github.com/limpet-proxy/limpet/load/wire"
+)
+
+// sender sends requests and has them judged. One goroutine uses it.
+type sender struct {
+	*Run
+	scratch []byte // the head of a request
+}
+
+// request sends one request of the session, again if need be, until it is done with.
+func (w *sender) request(s *session, t turn) {
+	start := time.Now()
+	if t == (turn{}) { // nothing arrived: it is due now
+		t = turn{scheduled: start, due: start}
+	}
+	s.sent++
+	w.record.begun(t, start, s.sent == 1)
+	for n := 0; ; n++ {
+		a := w.attempt(s)
+		a.again = n > 0
+		w.record.attempted(a)
+		if a.failure.retriable && n < w.plan.Retries && pause(w.cut, a.wait) {
+			continue
+		}
+		s.done(a.at)
+		w.record.finish(a, a.at.Sub(t.scheduled), a.at.Sub(start))
+		return
+	}
+}
+
+// pause waits, and says whether the run still goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// attempt sends the request once, to the target whose turn it is.
+func (w *sender) attempt(s *session) attempt {
+	n := int(w.turns.Add(1)-1) % len(w.pools)
+	pool := w.pools[n]
+	target := pool.Target()
+	a := attempt{session: s, request: s.sent, target: target.URL.String()}
+	conn, err := pool.Take(w.cut)
+	if err != nil {
+		a.at, a.cut, a.failure, a.wait = time.Now(), w.cut.Err() != nil, dialFailed(err), DefaultRetryWait
+		return a
+	}
+	a.sent = true
+	head := w.heads[n]
+	w.scratch = append(w.scratch[:0], head.before...)
+	w.scratch = w.plan.Carrier.stamp(w.scratch, s, target.URL)
+	w.scratch = append(w.scratch, head.after...)
+	res, err := conn.Do(wire.Exchange{
+		Head: w.scratch, Body: w.plan.Body, Method: w.plan.Method, Deadline: time.Now().Add(w.plan.Timeout), KeepBody: w.keepBody,
+	})
+	a.at = time.Now()
+	if err != nil {
+		pool.Put(conn)
+		s.state.Lost()
+		a.cut, a.failure, a.wait = w.cut.Err() != nil, answerLost(err), DefaultRetryWait
+		return a
+	}
+	w.judge(&a, res)
+	pool.Put(conn) // not before: the body is the connection's
+	a.renamed = w.plan.Carrier.learn(s, target.URL, res.Header)
+	return a
+}
+
+// judge looks at a whole response.
+func (w *sender) judge(a *attempt, res wire.Response) {
+	a.answered, a.status, a.failure = true, res.Status, refused(res)
+	a.wait = retryWait(res.Header)
+	if w.plan.From.IsZero() {
+		return
+	}
+	seen, err := w.witness.observe(res)
+	if err != nil && a.failure.reason == "" {
+		a.unjudged = err
+	}
+	if seen.From == "" {
+		// Whatever answered, it was not the instance, or did not say so. The instance may have counted the request.
+		a.session.state.Lost()
+		return
+	}
+	a.seen, a.judged = seen, true
+	a.finding = a.session.state.Saw(seen)
+}

@@ -1,0 +1,90 @@
+package load
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/limpet-proxy/limpet/load/proof"
+)
+
+// session is the client's side of a session. One goroutine at a time works on its requests; what others need is under
+// mu.
+type session struct {
+	id    string         // as the client knows it; "" until the target has given one
+	jar   http.CookieJar // by cookie only
+	state proof.Session
+	sent  int // requests that have been begun
+
+	// The recorder's.
+	livesAt       string // where it is counted as at home
+	strayed, away bool
+
+	// The deck's.
+	born   time.Time
+	life   time.Duration // 0: without end
+	picked int
+	over   bool // its life is
+
+	// Open model only.
+	mu      sync.Mutex
+	waiting []time.Time // when each request that waits was scheduled, in order
+	busy    bool        // a connection works on it, or will
+	leaving bool        // what waits is its last
+	free    time.Time   // when its last request was done with
+}
+
+// arrive adds a scheduled request and says whether somebody has to be told to work on the session.
+func (s *session) arrive(at time.Time) (idle bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, at)
+	idle = !s.busy
+	s.busy = true
+	return idle
+}
+
+// leave lets no more arrive, and says whether nothing waits either.
+func (s *session) leave() (ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving = true
+	return !s.busy
+}
+
+// turn is a request that waits.
+type turn struct {
+	// scheduled is when it arrived; due is when it could have been sent: not before the one ahead of it was answered.
+	scheduled, due time.Time
+}
+
+// next takes the request that waits longest. Where none waits, ok is false and the session idle; ended says that none
+// will come.
+func (s *session) next() (t turn, ok, ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 {
+		s.busy = false
+		return turn{}, false, s.leaving
+	}
+	t.scheduled, s.waiting = s.waiting[0], s.waiting[1:]
+	t.due = t.scheduled
+	if s.free.After(t.due) {
+		t.due = s.free
+	}
+	return t, true, false
+}
+
+// done notes when a request was done with.
+func (s *session) done(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = at
+}
+
+// left is how many requests wait.
+func (s *session) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting)
+}

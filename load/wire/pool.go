@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+// Pool keeps the idle connections to one Target. It does not bound how many there are: as many as have been in use at
+// once. Safe for concurrent use.
+type Pool struct {
+	target *Target
+
+	mu     sync.Mutex
+	idle   []*Conn // the one used last at the end: few connections do most of the work, and the others show as idle
+	all    map[*Conn]struct{}
+	closed bool
+}
+
+// NewPool returns a pool without connections.
+func NewPool(t *Target) *Pool { return &Pool{target: t, all: map[*Conn]struct{}{}} }
+
+// Target returns where its connections go.
+func (p *Pool) Target() *Target { return p.target }
+
+// Take returns an idle connection that still stands, or dials one. The error is the dialer's, or net.ErrClosed.
+func (p *Pool) Take(ctx context.Context) (*Conn, error) {
+	for c := p.pop(); c != nil; c = p.pop() {
+		if c.Reusable() {
+			return c, nil
+		}
+		p.drop(c)
+	}
+	c, err := p.target.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c, p.add(c)
+}
+
+func (p *Pool) pop() *Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) == 0 {
+		return nil
+	}
+	last := len(p.idle) - 1
+	c := p.idle[last]
+	p.idle = p.idle[:last]
+	return c
+}
+
+// Put takes a connection back after its exchange, and closes it if it is broken.
+func (p *Pool) Put(c *Conn) {
+	if c.broken {
+		p.drop(c)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.idle = append(p.idle, c)
+	}
+}
+
+func (p *Pool) drop(c *Conn) {
+	_ = c.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.all, c)
+}
+
+// Close closes every connection, so that requests in flight fail, and makes Take fail with net.ErrClosed.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for c := range p.all {
+		_ = c.Close()
+	}
+}
+
+// add makes a new connection known, or closes it if the pool was closed meanwhile.
+func (p *Pool) add(c *Conn) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		_ = c.Close()
+		return net.ErrClosed
+	}
+	p.all[c] = struct{}{}
+	return nil
+}

@@ -1,0 +1,218 @@
+// Package wire is the HTTP/1.1 client connection of a load generator: it sends a request once and says what became of it.
+//
+// net/http's Transport does not do for that. When a kept connection turns out to be closed it sends a GET again by
+// itself, so that an instance may execute it twice for one request of the client, and the caller cannot know. Two
+// goroutines for each connection also cost more than the rest of a request does.
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	// DefaultDialTimeout bounds the making of a connection, TLS included, where Target.DialTimeout does not.
+	DefaultDialTimeout = 5 * time.Second
+	// MaxInterim is how many 1xx responses may come before the final one.
+	MaxInterim = 16
+	// readBuffer and writeBuffer take a usual head in one system call.
+	readBuffer, writeBuffer = 8 << 10, 4 << 10
+)
+
+// ErrTarget means that a URL is none that requests can be sent to.
+var ErrTarget = errors.New("not a target")
+
+// ErrInterim means that a response was preceded by more than MaxInterim others.
+var ErrInterim = errors.New("too many 1xx responses")
+
+// Target is where connections go. It is immutable and safe for concurrent use.
+type Target struct {
+	// URL has the scheme, host and path of every request.
+	URL *url.URL
+	// TLS is used where the scheme is https; its NextProtos must not offer HTTP/2. nil: the system's certificates.
+	TLS *tls.Config
+	// DialTimeout: 0 means DefaultDialTimeout.
+	DialTimeout time.Duration
+
+	address string
+}
+
+// NewTarget reads a URL with scheme http or https, a host, and no user or fragment. ErrTarget.
+func NewTarget(text string) (*Target, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrTarget, err)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("%w: its scheme is %q, accepted are http and https", ErrTarget, u.Scheme)
+	case u.Hostname() == "":
+		return nil, fmt.Errorf("%w: it has no host", ErrTarget)
+	case u.User != nil, u.Fragment != "":
+		return nil, fmt.Errorf("%w: it has a user or a fragment, accepted is neither", ErrTarget)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return &Target{URL: u, address: net.JoinHostPort(u.Hostname(), port)}, nil
+}
+
+// Conn is a connection to a Target. It serves one request at a time and is not safe for concurrent use.
+type Conn struct {
+	conn   net.Conn
+	in     *bufio.Reader
+	out    *bufio.Writer
+	body   bytes.Buffer
+	broken bool
+}
+
+// Dial connects. The error is the dialer's: nothing of a request was sent.
+func (t *Target) Dial(ctx context.Context) (*Conn, error) {
+	timeout := t.DialTimeout
+	if timeout == 0 {
+		timeout = DefaultDialTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.address)
+	if err != nil {
+		return nil, err
+	}
+	if t.URL.Scheme == "https" {
+		if conn, err = t.secure(ctx, conn); err != nil {
+			return nil, err
+		}
+	}
+	return &Conn{conn: conn, in: bufio.NewReaderSize(conn, readBuffer), out: bufio.NewWriterSize(conn, writeBuffer)}, nil
+}
+
+func (t *Target) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	cfg := t.TLS.Clone()
+	if cfg == nil {
+		cfg = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = t.URL.Hostname()
+	}
+	secured := tls.Client(conn, cfg)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+// Exchange is a request and what its response left in memory.
+type Exchange struct {
+	// Head and Body are the request as it goes over the wire. Neither is changed.
+	Head, Body []byte
+	// Method of the request: a response to HEAD has no body.
+	Method string
+	// Deadline for the whole exchange; zero: none.
+	Deadline time.Time
+	// KeepBody bounds how much of the response's body is kept. A longer one is read to its end and not kept at all.
+	KeepBody int
+}
+
+// Response is what came back.
+type Response struct {
+	Status int
+	Header http.Header
+	// Body is nil when it was longer than Exchange.KeepBody. It is valid until the connection's next exchange.
+	Body []byte
+	// Length of the body in bytes, kept or not.
+	Length int64
+}
+
+// Do sends the request once and reads the whole response. After an error the request may have been executed, and the
+// connection is broken.
+func (c *Conn) Do(e Exchange) (Response, error) {
+	r, err := c.do(e)
+	if err != nil {
+		c.broken = true
+	}
+	return r, err
+}
+
+func (c *Conn) do(e Exchange) (Response, error) {
+	if err := c.conn.SetDeadline(e.Deadline); err != nil {
+		return Response{}, err
+	}
+	for _, part := range [][]byte{e.Head, e.Body} {
+		if _, err := c.out.Write(part); err != nil {
+			return c.early(e, err)
+		}
+	}
+	if err := c.out.Flush(); err != nil {
+		return c.early(e, err)
+	}
+	return c.read(e)
+}
+
+// early looks for a response that came while the request was still being sent, such as 413: that is the answer, and
+// the failure to send is its consequence.
+func (c *Conn) early(e Exchange, failed error) (Response, error) {
+	r, err := c.read(e)
+	c.broken = true
+	if err != nil {
+		return Response{}, failed
+	}
+	return r, nil
+}
+
+func (c *Conn) read(e Exchange) (Response, error) {
+	method := &http.Request{Method: e.Method}
+	for range MaxInterim {
+		res, err := http.ReadResponse(c.in, method)
+		if err != nil {
+			return Response{}, err
+		}
+		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
+			return c.finish(e, res)
+		}
+	}
+	return Response{}, ErrInterim
+}
+
+// finish reads the body. An upgrade that nobody asked for has none; the connection is of no more use.
+func (c *Conn) finish(e Exchange, res *http.Response) (Response, error) {
+	r := Response{Status: res.StatusCode, Header: res.Header}
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		c.broken = true
+		return r, nil
+	}
+	c.body.Reset()
+	kept, err := c.body.ReadFrom(io.LimitReader(res.Body, int64(e.KeepBody)+1))
+	if err != nil {
+		return Response{}, err
+	}
+	rest, err := io.Copy(io.Discard, res.Body)
+	if err != nil {
+		return Response{}, err
+	}
+	r.Length = kept + rest
+	if kept <= int64(e.KeepBody) {
+		r.Body = c.body.Bytes()
+	}
+	c.broken = c.broken || res.Close
+	return r, nil
+}
+
+// Reusable says whether another request may be sent. It looks whether the peer has closed the connection meanwhile,
+// so that no request is wasted on it; one that is closed between this look and the request is lost all the same.
+func (c *Conn) Reusable() bool { return !c.broken && c.in.Buffered() == 0 && alive(c.conn) }
+
+// Close closes the connection. A request in flight fails. It may be called while Do runs.
+func (c *Conn) Close() error { return c.conn.Close() }
