@@ -10,10 +10,13 @@ func (p *Pool) WithProbe(probe func(ctx context.Context, u *url.URL, path string
 	p.probe = probe
 }
 
+// NewStatic is the Source of a static list.
+func NewStatic(list []StaticInstance) (Source, error) { return newStatic(list) }
+
 // WithSource replaces where the instances come from. Call it before Run.
 func (p *Pool) WithSource(s Source) {
 	p.mu.Lock()
-	p.source = s
+	p.sources = []Source{s}
 	p.mu.Unlock()
 	p.sync()
 }

@@ -26,6 +26,9 @@ type Instance struct {
 	wake   chan struct{} // of capacity 1: probe at once
 
 	// The pool's mutex guards what follows.
+	source   Source // lists it
+	draining bool   // its source says so
+	unready  bool   // its source says so
 	health   health
 	asked    time.Time // probeStale asked for a probe since
 	used     bool      // isolation: it has had its session
@@ -82,7 +85,7 @@ func (i *Instance) Refused() { i.pool.openCircuit(i, circuitRefused, syscall.ECO
 // HomeSuspect, and the instance takes no new session, until a probe succeeds. It is probed at once.
 func (i *Instance) Unreachable(err error) { i.pool.openCircuit(i, circuitUnreachable, err) }
 
-// Gone returns a context that is cancelled when the source no longer lists the instance. It stays open when the
+// Gone returns a context that is cancelled when no source lists the instance any more. It stays open when the
 // pool's Run ends: a replica that leaves does not take its instances along.
 func (i *Instance) Gone() context.Context { return i.gone }
 
@@ -111,8 +114,11 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 // candidate says whether a new session may go here, for all that health says. Whether there is room, and whether
 // isolation has used the instance up, is the store's to say: it knows at once, and tells full from unavailable.
 func (i *Instance) candidate() bool {
-	return i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
+	return i.wanted() && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
 }
+
+// wanted says whether new work may go here, for all that its source says.
+func (i *Instance) wanted() bool { return !i.draining && !i.unready }
 
 // replacedBelow is the least incarnation that is not known to have been replaced.
 func (i *Instance) replacedBelow() uint64 {

@@ -14,14 +14,14 @@ const (
 	maxRemovals   = 1024
 )
 
-// removal is an instance that the source does not list any more.
+// removal is an instance that no source lists any more.
 type removal struct {
 	instance *Instance
 	at       time.Time
 	reported bool
 }
 
-// sync takes over what the source says.
+// sync takes over what the sources say.
 func (p *Pool) sync() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,17 +34,21 @@ func (p *Pool) syncLocked() {
 	for _, i := range p.instances {
 		old[i.id] = i
 	}
-	places := p.source.Places()
-	next := make([]*Instance, 0, len(places))
+	roster, heard := p.roster()
+	p.heard = heard
+	p.tellClashes(roster.clashes)
+	next := make([]*Instance, 0, len(roster.all))
 	var started []*Instance
-	for _, place := range places {
-		if i := old[place.ID]; i != nil && i.url.String() == place.URL.String() {
-			next = append(next, i)
-			delete(old, place.ID)
-			continue
+	for _, l := range roster.all {
+		i := old[l.ID]
+		if i != nil && i.url.String() == l.URL.String() {
+			delete(old, l.ID)
+		} else {
+			i = p.newInstance(l.Place, now)
+			started = append(started, i)
 		}
-		i := p.newInstance(place, now)
-		next, started = append(next, i), append(started, i)
+		i.source, i.draining, i.unready = l.source, l.Draining, l.Unready
+		next = append(next, i)
 	}
 	// Removals first: an instance that takes a removed one's ID must know that there was another.
 	for _, i := range old {
@@ -124,7 +128,7 @@ type View struct {
 	Incarnation uint64    // 0 until the registry has named one
 }
 
-// Snapshot returns the instances in their source's order, then those that are gone and still have requests in
+// Snapshot returns the instances in their sources' order, then those that are gone and still have requests in
 // flight.
 func (p *Pool) Snapshot() []View {
 	p.mu.Lock()

@@ -27,8 +27,12 @@ type Registry interface {
 type PoolConfig struct {
 	// Function and Version name the pool. They never change.
 	Function, Version string
-	// Config has the sources and the probe. Zeros in Config.Health, and of Config.DrainDeadline, mean the defaults.
+	// Config has the static list and the probe. Zeros in Config.Health, and of Config.DrainDeadline, mean the defaults.
 	Config Config
+	// Sources are where instances come from beside Config.Static. Where two list the same ID, or the same address, the
+	// first one counts, and the static list is before all others. A source that the last configuration had too goes on
+	// running.
+	Sources []Source
 	// RequestsPerInstance bounds the requests in flight on one instance; below 1 there is no bound.
 	RequestsPerInstance int
 	// Connect bounds the TCP connect that is the probe where Config.Health is nil, if it is shorter than
@@ -56,8 +60,11 @@ type Pool struct {
 	cfg       PoolConfig
 	rules     rules
 	log       *slog.Logger
-	source    Source
-	instances []*Instance // in the source's order
+	sources   []Source
+	leaving   []Source // no longer configured; what they listed stays until the others have heard what there is
+	heard     bool     // every source has heard what there is
+	clashes   map[clash]bool
+	instances []*Instance // in the sources' order
 	removed   map[string]removal
 	doubting  bool // this replica suspects itself
 	running   *run // nil unless Run runs
@@ -66,8 +73,9 @@ type Pool struct {
 // run is what Run has started.
 type run struct {
 	ctx        context.Context
+	began      time.Time
 	goroutines sync.WaitGroup
-	stopSource context.CancelFunc
+	sources    map[Source]context.CancelFunc
 }
 
 // NewPool returns a pool whose instances are all starting. Nothing is probed until Run. ErrConfig.
@@ -87,7 +95,7 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 // listed is gone: its Gone is cancelled, and the registry is told. Another URL under the same ID is another program:
 // the old one is gone and the new one starts.
 func (p *Pool) Apply(cfg PoolConfig) error {
-	source, err := cfg.check()
+	sources, err := cfg.check()
 	if err != nil {
 		return err
 	}
@@ -97,7 +105,8 @@ func (p *Pool) Apply(cfg PoolConfig) error {
 		return fmt.Errorf("%w: the pool of %s %s cannot become that of %s %s",
 			ErrConfig, p.cfg.Function, p.cfg.Version, cfg.Function, cfg.Version)
 	}
-	p.cfg, p.source = cfg, source
+	p.cfg = cfg
+	p.setSources(sources)
 	p.log = cfg.Logger
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -111,33 +120,36 @@ func (p *Pool) Apply(cfg PoolConfig) error {
 			i.probeNow()
 		}
 	}
-	p.followSource()
+	p.followSources()
 	p.syncLocked()
 	return nil
 }
 
-// check returns the source that cfg describes.
-func (cfg PoolConfig) check() (Source, error) {
+// check returns the sources that cfg describes.
+func (cfg PoolConfig) check() ([]Source, error) {
 	if cfg.Registry == nil {
 		return nil, fmt.Errorf("%w: no registry", ErrConfig)
 	}
 	var problems []error
-	cfg.Config.withDefaults().Validate(func(key, problem string) {
-		problems = append(problems, fmt.Errorf("%s: %s", key, problem))
-	})
+	report := func(key, problem string) { problems = append(problems, fmt.Errorf("%s: %s", key, problem)) }
+	cfg.Config.withDefaults().validate(report, len(cfg.Sources) > 0)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, errors.Join(problems...))
 	}
-	return newStatic(cfg.Config.Static)
+	listed, err := newStatic(cfg.Config.Static)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return append([]Source{listed}, cfg.Sources...), nil
 }
 
 // Run probes the instances and reports them until ctx is done, and returns when all it started has ended. Call it
 // once. What the pool knows stays readable afterwards.
 func (p *Pool) Run(ctx context.Context) {
-	r := &run{ctx: ctx, stopSource: func() {}}
+	r := &run{ctx: ctx, began: time.Now(), sources: map[Source]context.CancelFunc{}}
 	p.mu.Lock()
 	p.running = r
-	p.followSource()
+	p.followSources()
 	for _, i := range p.instances {
 		p.startProbing(i)
 	}
@@ -148,25 +160,13 @@ func (p *Pool) Run(ctx context.Context) {
 	// From here on Apply starts nothing more, so that Wait waits for all there is.
 	p.mu.Lock()
 	p.running = nil
-	r.stopSource()
 	p.mu.Unlock()
 	r.goroutines.Wait()
 }
 
-// followSource runs the present source in place of the one before.
-func (p *Pool) followSource() {
-	if p.running == nil {
-		return
-	}
-	p.running.stopSource()
-	ctx, cancel := context.WithCancel(p.running.ctx)
-	p.running.stopSource = cancel
-	source := p.source
-	p.running.goroutines.Go(func() { source.Run(ctx, p.sync) })
-}
-
-// Ready says whether every instance that the pool began with was probed, and the result reported or the report
-// failed. It stays true: an instance that a reload adds makes no replica unready.
+// Ready says whether the sources have said what there is, or have had sourcePatience for it, and every instance was
+// probed, and the result reported or the report failed. It stays true: an instance that a reload adds makes no replica
+// unready.
 func (p *Pool) Ready() bool { return p.ready.Load() }
 
 // publish makes the present state of the instances what readers see. freed says that a candidate has a free slot
@@ -198,7 +198,7 @@ func (p *Pool) snapshot() *snapshot {
 		if e.candidate {
 			s.candidates = append(s.candidates, i.Home())
 		}
-		if i.health.healthy() {
+		if i.wanted() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)
 		}
 	}

@@ -179,9 +179,10 @@ func (p *Pool) take(about []sent, records []sessions.InstanceRecord) {
 	p.publish(freed)
 }
 
-// noteReady latches Ready when the report was about probed instances only, whether or not the registry heard it.
+// noteReady latches Ready when the report was about all there is, all of it probed, whether or not the registry heard
+// it.
 func (p *Pool) noteReady(about []sent) {
-	if p.ready.Load() || len(about) == 0 {
+	if p.ready.Load() || !p.complete(len(about)) {
 		return
 	}
 	for _, s := range about {
@@ -190,4 +191,12 @@ func (p *Pool) noteReady(about []sent) {
 		}
 	}
 	p.ready.Store(true)
+}
+
+// complete says whether n instances are all there are, as far as sources can be waited for.
+func (p *Pool) complete(n int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	late := p.running != nil && time.Since(p.running.began) >= sourcePatience
+	return n == len(p.instances) && (p.heard || late)
 }

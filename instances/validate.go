@@ -25,8 +25,11 @@ const (
 
 // Validate calls report for everything in c that Limpet cannot run with. The key is relative to c, such as
 // "static[1].url"; the problem says what is accepted. A URL's password never appears in a problem.
-func (c Config) Validate(report func(key, problem string)) {
-	c.validateSources(report)
+func (c Config) Validate(report func(key, problem string)) { c.validate(report, false) }
+
+// validate is Validate. others says that there are sources that c knows nothing of.
+func (c Config) validate(report func(key, problem string), others bool) {
+	c.validateSources(report, others)
 	validateStatic(c.Static, report)
 	if c.Health != nil {
 		c.Health.validate(report)
@@ -36,7 +39,7 @@ func (c Config) Validate(report func(key, problem string)) {
 	}
 }
 
-func (c Config) validateSources(report func(key, problem string)) {
+func (c Config) validateSources(report func(key, problem string), others bool) {
 	const problem = "this source is not built yet, accepted is static"
 	if c.DNS != nil {
 		report("dns", problem)
@@ -47,7 +50,7 @@ func (c Config) validateSources(report func(key, problem string)) {
 	if c.Process != nil {
 		report("process", problem)
 	}
-	if len(c.Static) == 0 && c.DNS == nil && c.Kubernetes == nil && c.Process == nil {
+	if !others && len(c.Static) == 0 && c.DNS == nil && c.Kubernetes == nil && c.Process == nil {
 		report("static", "a function without instances can answer nothing, accepted is at least one {id, url}")
 	}
 }
@@ -56,7 +59,7 @@ func validateStatic(list []StaticInstance, report func(key, problem string)) {
 	ids, addrs := map[string]int{}, map[string]int{}
 	for i, s := range list {
 		key := fmt.Sprintf("static[%d]", i)
-		if !validID(s.ID) {
+		if !ValidID(s.ID) {
 			report(key+".id", fmt.Sprintf("%.*q is not an instance ID, accepted is %s", maxID, s.ID, acceptedID))
 		} else if first, ok := ids[s.ID]; ok {
 			report(key+".id", fmt.Sprintf("%q is the ID of static[%d] too, accepted is an ID that no other instance has", s.ID, first))
@@ -99,7 +102,8 @@ func (h HealthConfig) validate(report func(key, problem string)) {
 	}
 }
 
-func validID(id string) bool {
+// ValidID says whether id can name an instance: [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}.
+func ValidID(id string) bool {
 	if id == "" || len(id) > maxID || id[0] == '.' || id[0] == '-' {
 		return false
 	}

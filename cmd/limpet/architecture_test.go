@@ -31,6 +31,7 @@ func arrows() map[string][]string {
 		"proxy":                         {"affinity", "dialects", "instances", "metrics", "sessions"},
 		"affinity":                      {"metrics", "sessions"},
 		"instances":                     {"metrics", "sessions"},
+		"instances/sourcetest":          {"instances"},
 		"sessions":                      {"metrics"},
 		"sessions/embeddedstore":        {"metrics", "sessions"},
 		"sessions/redisstore":           {"metrics", "sessions"},
@@ -62,7 +63,7 @@ func owners() map[string][]string {
 		"golang.org/x/net/http/httpguts":                          {"load"},
 		"golang.org/x/term":                                       {"cmd/limpet"},
 		"github.com/HdrHistogram/hdrhistogram-go":                 {"load"},
-		"github.com/stretchr/testify":                             {"sessions/storetest"},
+		"github.com/stretchr/testify":                             {"instances/sourcetest", "sessions/storetest"},
 	}
 }
 
@@ -161,7 +162,7 @@ func standard(path string) bool {
 
 func TestTheBinaryHoldsNothingOfTheTests(t *testing.T) {
 	for _, p := range list(t, "-deps", "./cmd/limpet") {
-		for _, part := range []string{"/storetest", "/redistest", "github.com/stretchr/", "testing"} {
+		for _, part := range []string{"/storetest", "/sourcetest", "/redistest", "github.com/stretchr/", "testing"} {
 			require.False(t, strings.HasSuffix(p.ImportPath, part) || strings.HasPrefix(p.ImportPath, part), p.ImportPath)
 		}
 	}
