@@ -37,6 +37,7 @@ type Instance struct {
 	goneAt   bool      // the registry has it gone
 	floor    uint64    // an earlier program of this ID was removed here; it had this incarnation
 	fresh    bool      // an earlier program of this ID was removed here, and the registry has not named the new one yet
+	returns  bool      // that program had the same URL: the new one may be the same
 }
 
 // ID returns the configured or discovered name.
@@ -106,7 +107,7 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 	if current {
 		i.health.unproven = false
 	}
-	if !i.goneAt && r.Incarnation > i.floor {
+	if !i.goneAt && (r.Incarnation > i.floor || i.returns && current) {
 		i.fresh = false
 	}
 }
@@ -122,16 +123,21 @@ func (i *Instance) wanted() bool { return !i.draining && !i.unready }
 
 // replacedBelow is the least incarnation that is not known to have been replaced.
 func (i *Instance) replacedBelow() uint64 {
-	if i.fresh {
+	switch {
+	case i.fresh && i.returns:
+		return max(i.incarnation.Load(), i.floor)
+	case i.fresh:
 		return max(i.incarnation.Load(), i.floor+1)
+	default:
+		return i.incarnation.Load()
 	}
-	return i.incarnation.Load()
 }
 
 // home is what State answers for the incarnations from replacedBelow on.
 func (i *Instance) home() sessions.HomeState {
-	// With a floor the old incarnations are told apart; without one, any session might be of the removed program.
-	if i.fresh && i.floor == 0 && !i.health.lost {
+	// With a floor the old incarnations are told apart; without one, any session might be of the removed program. One
+	// that returns may be what they know, or not.
+	if i.fresh && (i.floor == 0 || i.returns) && !i.health.lost {
 		return sessions.HomeSuspect
 	}
 	return i.health.home()

@@ -83,10 +83,12 @@ func (p *Pool) remove(i *Instance, now time.Time) {
 }
 
 // succeed makes i the successor of a removed instance with its ID, if there is one: until the registry has named its
-// incarnation, sessions of the other must not reach it.
+// incarnation, sessions of the other must not reach it. At the same address it may be the very same program, which an
+// answer of the name server had left out for once: its start nonce tells, and the registry compares.
 func (p *Pool) succeed(i *Instance) {
 	if r, ok := p.removed[i.id]; ok {
 		i.fresh, i.floor = true, max(r.instance.floor, r.instance.incarnation.Load())
+		i.returns = !r.instance.fresh && r.instance.url.String() == i.url.String()
 	}
 }
 

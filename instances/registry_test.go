@@ -73,17 +73,19 @@ func (r *registry) apply(report sessions.Report, i sessions.InstanceReport) sess
 	switch i.Health {
 	case sessions.HealthUp:
 		proof := i.Start != "" && i.Start == rec.start
+		gone := !rec.GoneAt.IsZero()
+		goneOver := report.LossGrace > 0 && now.Sub(rec.GoneAt) >= report.LossGrace
 		graceOver := now.Sub(rec.LostAt) >= report.LossGrace
 		switch {
 		case i.Start != "" && rec.start != "" && i.Start != rec.start && i.Start != rec.before,
-			!rec.GoneAt.IsZero(),
+			gone && (!proof || goneOver || i.URL != rec.URL),
 			!rec.LostAt.IsZero() && graceOver && (!proof || report.LossGrace > 0):
 			r.renew(rec)
 		}
 		if i.Start != "" && i.Start != rec.start && i.Start != rec.before {
 			rec.before, rec.start = rec.start, i.Start
 		}
-		rec.LastHealthy, rec.LostAt = now, time.Time{}
+		rec.LastHealthy, rec.LostAt, rec.GoneAt = now, time.Time{}, time.Time{}
 	case sessions.HealthLost:
 		if rec.LostAt.IsZero() && now.Sub(rec.LastHealthy) > report.AliveWithin {
 			rec.LostAt = now
