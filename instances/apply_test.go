@@ -163,6 +163,15 @@ func TestAnIDThatComesBackWithTheSameNonceIsTheSame(t *testing.T) {
 		require.ElementsMatch(t, []string{"a", "b"}, w.candidates())
 
 		leave()
+		w.registry.edit("b", func(r *sessions.InstanceRecord) { r.GoneAt = time.Time{} }) // another replica lists it
+		w.set("b", host{start: "one", takes: 500 * time.Millisecond})
+		back("http://b.test:80")
+		w.pass(100 * time.Millisecond)
+		require.Equal(t, sessions.HomeSuspect, w.state(home), "the registry has answered, but not to a nonce")
+		w.rounds(1)
+		require.Equal(t, sessions.HomeUp, w.state(home))
+
+		leave()
 		w.set("b", host{start: "two"})
 		back("http://b.test:80")
 		w.rounds(1)
