@@ -10,6 +10,8 @@ const (
 	DefaultFailures       = 3
 	DefaultSuccesses      = 2
 	DefaultDrainDeadline  = 10 * time.Minute
+	DefaultDNSRefresh     = 5 * time.Second
+	DefaultDNSFamily      = FamilyAny
 )
 
 // Config says where a function's instances come from and how their health is known: the key functions[].instances.
@@ -28,11 +30,29 @@ type StaticInstance struct {
 	URL string `yaml:"url"` // http or https, host and port, no path
 }
 
-// DNSConfig discovers instances by A, AAAA or SRV records. Not built yet.
+// DNSConfig discovers instances by the A and AAAA records of a name or, where it begins with _service._proto., by its SRV
+// records (RFC 2782). They are spoken to by http.
 type DNSConfig struct {
-	Name    string        `yaml:"name"`
-	Port    int           `yaml:"port"`
-	Refresh time.Duration `yaml:"refresh"`
+	Name    string        `yaml:"name"`    // with the system's search domains, unless it ends in a dot or Server is set
+	Port    int           `yaml:"port"`    // of A and AAAA; 0 for SRV, whose records have their own
+	Refresh time.Duration `yaml:"refresh"` // the records' TTL counts where it is shorter
+	Server  string        `yaml:"server"`  // address and port of a name server; "": those of /etc/resolv.conf
+	Family  Family        `yaml:"family"`  // which addresses are asked for
+}
+
+// Family names a kind of IP addresses.
+type Family string
+
+// The kinds of addresses that DNSConfig.Family may name.
+const (
+	FamilyAny  Family = "any"
+	FamilyIPv4 Family = "ipv4"
+	FamilyIPv6 Family = "ipv6"
+)
+
+// DefaultDNSConfig returns what the keys left out of functions[].instances.dns mean.
+func DefaultDNSConfig() DNSConfig {
+	return DNSConfig{Refresh: DefaultDNSRefresh, Family: DefaultDNSFamily}
 }
 
 // KubernetesConfig discovers instances by EndpointSlices. Not built yet.

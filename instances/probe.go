@@ -51,6 +51,11 @@ func newRules(cfg PoolConfig) rules {
 // zero that was written is an error.
 func (c Config) withDefaults() Config {
 	c.DrainDeadline = cmp.Or(c.DrainDeadline, DefaultDrainDeadline)
+	if c.DNS != nil {
+		d := *c.DNS
+		d.Refresh, d.Family = cmp.Or(d.Refresh, DefaultDNSRefresh), cmp.Or(d.Family, DefaultDNSFamily)
+		c.DNS = &d
+	}
 	if c.Health == nil {
 		return c
 	}

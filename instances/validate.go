@@ -40,9 +40,9 @@ func (c Config) validate(report func(key, problem string), others bool) {
 }
 
 func (c Config) validateSources(report func(key, problem string), others bool) {
-	const problem = "this source is not built yet, accepted is static"
+	const problem = "this source is not built yet, accepted is static or dns"
 	if c.DNS != nil {
-		report("dns", problem)
+		c.DNS.validate(func(key, problem string) { report("dns."+key, problem) })
 	}
 	if c.Kubernetes != nil {
 		report("kubernetes", problem)
