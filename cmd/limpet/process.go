@@ -135,6 +135,7 @@ func (p *process) start(ctx, background context.Context, failed chan<- error) er
 	if p.functions.keys, err = affinity.NewKeys(p.secrets[secretCookie]); err != nil {
 		return err
 	}
+	p.functions.instanceKey = p.secrets[secretInstances]
 	if err := p.apply(p.cfg); err != nil {
 		return err
 	}
