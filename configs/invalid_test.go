@@ -142,3 +142,12 @@ func TestAGuessableSecretIsAWarning(t *testing.T) {
 	require.Equal(t, "auth.keys[0].secret_file", loaded.Warnings[0].Key)
 	require.NotContains(t, loaded.Warnings[0].Text, "short")
 }
+
+func TestHealth(t *testing.T) {
+	const before = "functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      health: "
+	check(t, []badFile{
+		{before + "{status: 2xx}\n", `5:24: functions[0].instances.health.status: "2xx" is no status, accepted is a status such as 200, or a range such as 200-299, within 200-599`},
+		{before + "{status: [200, 204]}\n", `5:24: functions[0].instances.health.status: is a list, accepted is a status such as 200, or a range such as 200-299, within 200-599`},
+		{before + "{method: CONNECT}\n", `5:24: functions[0].instances.health.method: "CONNECT" is no method of a probe, accepted is GET, HEAD, OPTIONS or POST`},
+	})
+}

@@ -1,10 +1,14 @@
 package instances
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Defaults of Config.
 const (
 	DefaultHealthPath     = "/healthz"
+	DefaultHealthMethod   = http.MethodGet
 	DefaultHealthInterval = 2 * time.Second
 	DefaultHealthTimeout  = time.Second
 	DefaultFailures       = 3
@@ -71,7 +75,9 @@ type ProcessConfig struct {
 
 // HealthConfig is the active probe.
 type HealthConfig struct {
-	Path      string        `yaml:"path"` // GET; 2xx is healthy
+	Path      string        `yaml:"path"`
+	Method    string        `yaml:"method"` // GET, HEAD, OPTIONS or POST, the last without a body
+	Status    Statuses      `yaml:"status"` // of a healthy answer; redirects are not followed
 	Interval  time.Duration `yaml:"interval"`
 	Timeout   time.Duration `yaml:"timeout"`
 	Failures  int           `yaml:"failures"`  // in a row, until a healthy instance is lost
@@ -81,7 +87,8 @@ type HealthConfig struct {
 // DefaultHealthConfig returns what the keys left out of functions[].instances.health mean.
 func DefaultHealthConfig() HealthConfig {
 	return HealthConfig{
-		Path: DefaultHealthPath, Interval: DefaultHealthInterval, Timeout: DefaultHealthTimeout,
+		Path: DefaultHealthPath, Method: DefaultHealthMethod, Status: DefaultHealthStatus(),
+		Interval: DefaultHealthInterval, Timeout: DefaultHealthTimeout,
 		Failures: DefaultFailures, Successes: DefaultSuccesses,
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // WithProbe replaces what Run does to an instance's address.
 func (p *Pool) WithProbe(probe func(ctx context.Context, u *url.URL, path string) (string, error)) {
-	p.probe = probe
+	p.probe = func(ctx context.Context, t target) (string, error) { return probe(ctx, t.url, t.path) }
 }
 
 // NewStatic is the Source of a static list.
@@ -24,8 +24,18 @@ func (p *Pool) WithSource(s Source) {
 var (
 	ParseStart = parseStart
 	ParseURL   = parseURL
-	NewProbe   = newProbe
 )
+
+// Probe probes u once, as a pool with this health configuration would.
+func Probe(ctx context.Context, u *url.URL, h HealthConfig) (string, error) {
+	return newProbe()(ctx, target{u, newRules(PoolConfig{Config: Config{Health: &h}}).ask})
+}
+
+// ProbeTCP connects to u once.
+func ProbeTCP(ctx context.Context, u *url.URL) error {
+	_, err := newProbe()(ctx, target{url: u})
+	return err
+}
 
 // MaxRemovals is how many removed IDs a pool remembers.
 const MaxRemovals = maxRemovals

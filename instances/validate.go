@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,6 +85,12 @@ func validateStatic(list []StaticInstance, report func(key, problem string)) {
 func (h HealthConfig) validate(report func(key, problem string)) {
 	if !validPath(h.Path) {
 		report("health.path", fmt.Sprintf("%q is not a path, accepted is a path that starts with /, such as %s", h.Path, DefaultHealthPath))
+	}
+	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost}, h.Method) {
+		report("health.method", fmt.Sprintf("%.20q is no method of a probe, accepted is GET, HEAD, OPTIONS or POST", h.Method))
+	}
+	if h.Status.First < 200 || h.Status.Last > 599 || h.Status.First > h.Status.Last {
+		report("health.status", fmt.Sprintf("%s is out of range, accepted is %s", h.Status, AcceptedStatuses))
 	}
 	for _, d := range []struct {
 		key   string
