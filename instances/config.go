@@ -20,12 +20,15 @@ const (
 
 // Config says where a function's instances come from and how their health is known: the key functions[].instances.
 type Config struct {
-	Static        []StaticInstance  `yaml:"static"`
-	DNS           *DNSConfig        `yaml:"dns,omitempty"`
-	Kubernetes    *KubernetesConfig `yaml:"kubernetes,omitempty"`
-	Process       *ProcessConfig    `yaml:"process,omitempty"`
-	Health        *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
-	DrainDeadline time.Duration     `yaml:"drain_deadline"`
+	Static     []StaticInstance  `yaml:"static"`
+	DNS        *DNSConfig        `yaml:"dns,omitempty"`
+	Kubernetes *KubernetesConfig `yaml:"kubernetes,omitempty"`
+	Process    *ProcessConfig    `yaml:"process,omitempty"`
+	Health     *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
+	// AllowedRanges are where an instance may be dialled that only other replicas list. None: private networks, and
+	// loopback where an instance of the function's own is there.
+	AllowedRanges []string      `yaml:"allowed_ranges"`
+	DrainDeadline time.Duration `yaml:"drain_deadline"`
 }
 
 // StaticInstance is one place that the configuration itself lists.

@@ -88,7 +88,11 @@ func (r rules) nextProbe() time.Duration {
 type target struct {
 	url *url.URL
 	request
+	// control refuses addresses, as a net.Dialer's; nil: none.
+	control func(network, address string, c syscall.RawConn) error
 }
+
+type controlKey struct{}
 
 // probeFunc probes an instance once and returns its start nonce, "" when it gives none. It ends with ctx.
 type probeFunc func(ctx context.Context, t target) (start string, err error)
@@ -96,21 +100,28 @@ type probeFunc func(ctx context.Context, t target) (start string, err error)
 // newProbe returns the probe of real instances. Each probe has a connection of its own: one kept from the last would
 // not tell whether the program still takes new ones, and one of the traffic's would be missing there.
 func newProbe() probeFunc {
-	dialer := &net.Dialer{}
 	transport := &http.Transport{
-		Proxy: nil, DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true,
+		Proxy: nil, DialContext: dialProbe, DisableKeepAlives: true, DisableCompression: true,
 		MaxResponseHeaderBytes: probeHeader,
 	}
 	return func(ctx context.Context, t target) (string, error) {
+		ctx = context.WithValue(ctx, controlKey{}, t.control)
 		if t.path == "" {
-			return "", probeTCP(ctx, dialer, t.url)
+			return "", probeTCP(ctx, t.url)
 		}
 		return probeHTTP(ctx, transport, t)
 	}
 }
 
-func probeTCP(ctx context.Context, dialer *net.Dialer, u *url.URL) error {
-	conn, err := dialer.DialContext(ctx, "tcp", address(u))
+// dialProbe dials what the context's target allows. net/http hands the request's context on to it.
+func dialProbe(ctx context.Context, network, addr string) (net.Conn, error) {
+	control, _ := ctx.Value(controlKey{}).(func(network, address string, c syscall.RawConn) error)
+	d := net.Dialer{Control: control}
+	return d.DialContext(ctx, network, addr)
+}
+
+func probeTCP(ctx context.Context, u *url.URL) error {
+	conn, err := dialProbe(ctx, "tcp", address(u))
 	if err != nil {
 		return err
 	}

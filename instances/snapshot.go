@@ -23,6 +23,7 @@ type entry struct {
 	since         time.Time // of HomeLost and HomeGone
 	replacedBelow uint64
 	candidate     bool
+	through       uint64 // of a removed one: its last incarnation, if that is known
 }
 
 // gains says whether s has a candidate that old has not.
@@ -77,6 +78,8 @@ func (p *Pool) State(h sessions.Home) (sessions.HomeState, time.Time) {
 	switch {
 	case !ok:
 		return sessions.HomeUnknown, time.Time{}
+	case e.through > 0 && h.Incarnation > e.through:
+		return sessions.HomeUnknown, time.Time{} // another replica lists the place anew, or still
 	case h.Incarnation < e.replacedBelow:
 		return sessions.HomeReplaced, time.Time{}
 	default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -35,6 +36,11 @@ func (c Config) validate(report func(key, problem string), others bool) {
 	validateStatic(c.Static, report)
 	if c.Health != nil {
 		c.Health.validate(report)
+	}
+	for i, text := range c.AllowedRanges {
+		if _, err := netip.ParsePrefix(text); err != nil {
+			report(fmt.Sprintf("allowed_ranges[%d]", i), fmt.Sprintf("%.60q is no range, accepted is one such as 10.0.0.0/8", text))
+		}
 	}
 	if c.DrainDeadline != DefaultDrainDeadline {
 		report("drain_deadline", fmt.Sprintf("drain is not built yet, accepted is only the default %s", DefaultDrainDeadline))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -36,6 +37,9 @@ type functions struct {
 	metrics *metrics.Metrics
 	logger  *slog.Logger
 	keys    *affinity.Keys // signs the cookies of functions without a keys_file
+
+	shared bool             // other replicas may share the store
+	own    []netip.AddrPort // the process's listeners
 
 	instanceKey []byte // makes the IDs of instances that are found by address
 
@@ -114,7 +118,7 @@ func (f *functions) poolConfig(p prepared) instances.PoolConfig {
 	pc := instances.PoolConfig{
 		Function: cfg.Name, Version: cfg.Qualifier, Config: cfg.Instances,
 		RequestsPerInstance: cfg.RequestsPerInstance, Connect: cfg.Timeouts.Connect,
-		Registry: f.store, Logger: f.logger,
+		Registry: f.store, Logger: f.logger, Own: f.own,
 	}
 	for _, s := range p.sources {
 		pc.Sources = append(pc.Sources, s.Source)
@@ -142,10 +146,14 @@ func (f *functions) enforce(p prepared, old *running) (*running, error) {
 		Transports: transports(p.cfg, old),
 	}
 	if p.cfg.Affinity.Type != sessions.AffinityNone {
-		function.Table = sessions.NewTable(sessions.TableConfig{
+		tc := sessions.TableConfig{
 			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
 			Lost: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
-		})
+		}
+		if f.shared {
+			tc.Find = r.pool.Find
+		}
+		function.Table = sessions.NewTable(tc)
 	}
 	r.function, r.sources = function, p.sources
 	return &r, nil
