@@ -143,15 +143,15 @@ func (i *Instance) heardIn(records []sessions.InstanceRecord) bool {
 	return true
 }
 
-// hearsayBeside returns the instances known by hearsay that stay beside those listed: none whose ID or address has become
-// a listed one's.
+// hearsayBeside returns the instances known by hearsay that stay beside those listed: none whose ID has become a
+// listed one's, or that may not be dialled any more.
 func (p *Pool) hearsayBeside(listed []*Instance) []*Instance {
 	var stay []*Instance
 	for _, i := range p.instances {
 		if !i.hearsay.Load() {
 			continue
 		}
-		taken := func(l *Instance) bool { return l.id == i.id || address(l.url) == address(i.url) }
+		taken := func(l *Instance) bool { return l.id == i.id }
 		if slices.ContainsFunc(listed, taken) || p.reach.permitsURL(i.url) != nil {
 			i.retire()
 			continue

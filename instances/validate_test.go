@@ -105,6 +105,8 @@ func TestValidate(t *testing.T) {
 		"path //":       {health(func(h *instances.HealthConfig) { h.Path = "//evil/x" }), "health.path", "starts with /"},
 		"path newline":  {health(func(h *instances.HealthConfig) { h.Path = "/a\r\nb" }), "health.path", "starts with /"},
 		"path fragment": {health(func(h *instances.HealthConfig) { h.Path = "/a#b" }), "health.path", "starts with /"},
+		"ranges":        {func(c *instances.Config) { c.AllowedRanges = []string{"10.0.0.0/8", "fd00::/8"} }, "", ""},
+		"no range":      {func(c *instances.Config) { c.AllowedRanges = []string{"10.0.0.1"} }, "allowed_ranges[0]", "10.0.0.0/8"},
 		"method":        {health(func(h *instances.HealthConfig) { h.Method = "get" }), "health.method", "GET, HEAD"},
 		"status 199":    {health(func(h *instances.HealthConfig) { h.Status.First = 199 }), "health.status", "200-599"},
 		"status back":   {health(func(h *instances.HealthConfig) { h.Status = instances.Statuses{First: 300, Last: 200} }), "health.status", "200-599"},
