@@ -205,6 +205,7 @@ func (p *Pool) snapshot() *snapshot {
 		s.byID[i.id] = e
 		if e.candidate {
 			s.candidates = append(s.candidates, i.Home())
+			s.takers = append(s.takers, i)
 		}
 		if i.wanted() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)

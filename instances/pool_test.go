@@ -114,6 +114,31 @@ func TestCandidatesAreAFairSample(t *testing.T) {
 	})
 }
 
+// A session that is made where every request gets 429 would get one at once.
+func TestCandidatesWithoutRoomForRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b", "c").run()
+		fill := func(id string) {
+			for w.instance(id).Acquire() {
+			}
+		}
+		fill("a")
+		require.ElementsMatch(t, []string{"b", "c"}, w.candidates())
+		for range 50 {
+			for _, h := range w.pool.Candidates(2) {
+				require.NotEqual(t, "a", h.ID)
+			}
+		}
+		w.instance("a").Release()
+		require.Len(t, w.candidates(), 3)
+		for _, id := range []string{"a", "b", "c"} {
+			fill(id)
+		}
+		require.Len(t, w.candidates(), 3, "where all are, a 429 says more than that there is none")
+		w.stop()
+	})
+}
+
 func TestReadersTakeNoMemory(t *testing.T) {
 	w := newWorld(t, "a", "b")
 	home := sessions.Home{ID: "a", Incarnation: 1}
