@@ -71,7 +71,7 @@ func TestKeys(t *testing.T) {
 		// A slip in the name of a required key is one problem, not two.
 		{"functions:\n  - nmae: a\n    instances:\n      statik: []\n", `
 2:5: functions[0].nmae: is an unknown key, did you mean name? Accepted are name, qualifier, match, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts
-4:7: functions[0].instances.statik: is an unknown key, did you mean static? Accepted are static, dns, kubernetes, process, health, drain_deadline`},
+4:7: functions[0].instances.statik: is an unknown key, did you mean static? Accepted are static, dns, kubernetes, process, health, allowed_ranges, drain_deadline`},
 	})
 }
 
