@@ -1,10 +1,14 @@
 package instances
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Defaults of Config.
 const (
 	DefaultHealthPath     = "/healthz"
+	DefaultHealthMethod   = http.MethodGet
 	DefaultHealthInterval = 2 * time.Second
 	DefaultHealthTimeout  = time.Second
 	DefaultFailures       = 3
@@ -17,12 +21,15 @@ const (
 
 // Config says where a function's instances come from and how their health is known: the key functions[].instances.
 type Config struct {
-	Static        []StaticInstance  `yaml:"static"`
-	DNS           *DNSConfig        `yaml:"dns,omitempty"`
-	Kubernetes    *KubernetesConfig `yaml:"kubernetes,omitempty"`
-	Process       *ProcessConfig    `yaml:"process,omitempty"`
-	Health        *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
-	DrainDeadline time.Duration     `yaml:"drain_deadline"`
+	Static     []StaticInstance  `yaml:"static"`
+	DNS        *DNSConfig        `yaml:"dns,omitempty"`
+	Kubernetes *KubernetesConfig `yaml:"kubernetes,omitempty"`
+	Process    *ProcessConfig    `yaml:"process,omitempty"`
+	Health     *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
+	// AllowedRanges are where an instance may be dialled that only other replicas list. None: private networks, and
+	// loopback where an instance of the function's own is there.
+	AllowedRanges []string      `yaml:"allowed_ranges"`
+	DrainDeadline time.Duration `yaml:"drain_deadline"`
 }
 
 // StaticInstance is one place that the configuration itself lists.
@@ -84,7 +91,9 @@ type ProcessConfig struct {
 
 // HealthConfig is the active probe.
 type HealthConfig struct {
-	Path      string        `yaml:"path"` // GET; 2xx is healthy
+	Path      string        `yaml:"path"`
+	Method    string        `yaml:"method"` // GET, HEAD, OPTIONS or POST, the last without a body
+	Status    Statuses      `yaml:"status"` // of a healthy answer; redirects are not followed
 	Interval  time.Duration `yaml:"interval"`
 	Timeout   time.Duration `yaml:"timeout"`
 	Failures  int           `yaml:"failures"`  // in a row, until a healthy instance is lost
@@ -94,7 +103,8 @@ type HealthConfig struct {
 // DefaultHealthConfig returns what the keys left out of functions[].instances.health mean.
 func DefaultHealthConfig() HealthConfig {
 	return HealthConfig{
-		Path: DefaultHealthPath, Interval: DefaultHealthInterval, Timeout: DefaultHealthTimeout,
+		Path: DefaultHealthPath, Method: DefaultHealthMethod, Status: DefaultHealthStatus(),
+		Interval: DefaultHealthInterval, Timeout: DefaultHealthTimeout,
 		Failures: DefaultFailures, Successes: DefaultSuccesses,
 	}
 }

@@ -19,16 +19,19 @@ type Instance struct {
 
 	limit       atomic.Int64 // requests in flight; below 1: none
 	inFlight    atomic.Int64
-	incarnation atomic.Uint64 // as the registry said last; 0: not yet
+	incarnation atomic.Uint64         // as the registry said last; 0: not yet
+	hearsay     atomic.Bool           // only other replicas list it
+	reach       atomic.Pointer[reach] // where it may be dialled; hearsay only
 
 	gone   context.Context
 	retire context.CancelFunc
 	wake   chan struct{} // of capacity 1: probe at once
 
 	// The pool's mutex guards what follows.
-	source   Source // lists it
-	draining bool   // its source says so
-	unready  bool   // its source says so
+	source   Source    // lists it
+	draining bool      // its source says so
+	unready  bool      // its source says so
+	heardAt  time.Time // hearsay: when it was found
 	health   health
 	asked    time.Time // probeStale asked for a probe since
 	used     bool      // isolation: it has had its session
@@ -119,7 +122,7 @@ func (i *Instance) candidate() bool {
 }
 
 // wanted says whether new work may go here, for all that its source says.
-func (i *Instance) wanted() bool { return !i.draining && !i.unready }
+func (i *Instance) wanted() bool { return !i.draining && !i.unready && !i.hearsay.Load() }
 
 // replacedBelow is the least incarnation that is not known to have been replaced.
 func (i *Instance) replacedBelow() uint64 {

@@ -43,6 +43,7 @@ func (p *Pool) syncLocked() {
 		i := old[l.ID]
 		if i != nil && i.url.String() == l.URL.String() {
 			delete(old, l.ID)
+			i.hearsay.Store(false)
 		} else {
 			i = p.newInstance(l.Place, now)
 			started = append(started, i)
@@ -52,8 +53,12 @@ func (p *Pool) syncLocked() {
 	}
 	// Removals first: an instance that takes a removed one's ID must know that there was another.
 	for _, i := range old {
-		p.remove(i, now)
+		if !i.hearsay.Load() {
+			p.remove(i, now)
+		}
 	}
+	p.reach = newReach(p.cfg, next)
+	next = append(next, p.hearsayBeside(next)...)
 	for _, i := range started {
 		p.succeed(i)
 		p.startProbing(i)
@@ -127,6 +132,7 @@ type View struct {
 	InFlight    int       // requests of this replica
 	Sessions    int       // Active ones, when the registry last answered
 	Used        bool      // isolation: it has had its session
+	Hearsay     bool      // only other replicas list it
 	Incarnation uint64    // 0 until the registry has named one
 }
 
@@ -154,7 +160,7 @@ func (i *Instance) view() View {
 	v := View{
 		ID: i.id, URL: i.url.String(), State: h.phase.String(), Since: h.since,
 		Suspect: h.phase == phaseUnhealthy && !h.lost, CircuitOpen: h.circuit != circuitClosed,
-		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Incarnation: i.incarnation.Load(),
+		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Hearsay: i.hearsay.Load(), Incarnation: i.incarnation.Load(),
 	}
 	if h.err != nil {
 		v.Error = h.err.Error()

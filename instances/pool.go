@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,8 @@ type Registry interface {
 	// Report stores this replica's view and returns the record of each reported instance, in the order given.
 	// sessions.ErrUnavailable.
 	Report(ctx context.Context, r sessions.Report) ([]sessions.InstanceRecord, error)
+	// Instances returns all records of the function. sessions.ErrUnavailable.
+	Instances(ctx context.Context, function string) ([]sessions.InstanceRecord, error)
 }
 
 // PoolConfig says what a pool is made of.
@@ -40,6 +43,8 @@ type PoolConfig struct {
 	Connect time.Duration
 	// LossGrace is how long sessions wait for a lost home; 0 where they are re-homed.
 	LossGrace time.Duration
+	// Own are the process's own listeners, which are no instances, whatever other replicas say.
+	Own []netip.AddrPort
 	// Registry hears of every instance and names its incarnations. Required.
 	Registry Registry
 	// Logger gets changes of state; nil: nobody does.
@@ -55,19 +60,22 @@ type Pool struct {
 	ready   atomic.Bool
 	probe   probeFunc
 	kick    chan struct{} // of capacity 1: report at once
+	inquiry inquiry
 
-	mu        sync.Mutex
-	cfg       PoolConfig
-	rules     rules
-	log       *slog.Logger
-	sources   []Source
-	leaving   []Source // no longer configured; what they listed stays until the others have heard what there is
-	heard     bool     // every source has heard what there is
-	clashes   map[clash]bool
-	instances []*Instance // in the sources' order
-	removed   map[string]removal
-	doubting  bool // this replica suspects itself
-	running   *run // nil unless Run runs
+	mu         sync.Mutex
+	cfg        PoolConfig
+	rules      rules
+	log        *slog.Logger
+	sources    []Source
+	leaving    []Source // no longer configured; what they listed stays until the others have heard what there is
+	heard      bool     // every source has heard what there is
+	clashes    map[clash]bool
+	instances  []*Instance // in the sources' order
+	reach      *reach
+	disbeliefs map[sessions.Home]time.Time // that were asked for in vain
+	removed    map[string]removal
+	doubting   bool // this replica suspects itself
+	running    *run // nil unless Run runs
 }
 
 // run is what Run has started.
@@ -80,7 +88,7 @@ type run struct {
 
 // NewPool returns a pool whose instances are all starting. Nothing is probed until Run. ErrConfig.
 func NewPool(cfg PoolConfig) (*Pool, error) {
-	p := &Pool{probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}}
+	p := &Pool{probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}, disbeliefs: map[sessions.Home]time.Time{}}
 	p.current.Store(&snapshot{changed: make(chan struct{})})
 	p.cfg.Function, p.cfg.Version = cfg.Function, cfg.Version
 	if err := p.Apply(cfg); err != nil {
@@ -187,7 +195,7 @@ func (p *Pool) publish(freed bool) {
 func (p *Pool) snapshot() *snapshot {
 	s := &snapshot{byID: make(map[string]entry, len(p.instances)+len(p.removed))}
 	for id, r := range p.removed {
-		s.byID[id] = entry{state: sessions.HomeGone, since: r.at}
+		s.byID[id] = entry{state: sessions.HomeGone, since: r.at, through: r.instance.incarnation.Load()}
 	}
 	for _, i := range p.instances {
 		e := entry{instance: i, state: i.home(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
@@ -197,6 +205,7 @@ func (p *Pool) snapshot() *snapshot {
 		s.byID[i.id] = e
 		if e.candidate {
 			s.candidates = append(s.candidates, i.Home())
+			s.takers = append(s.takers, i)
 		}
 		if i.wanted() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)

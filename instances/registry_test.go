@@ -18,6 +18,7 @@ type registry struct {
 	down    bool
 	hangs   bool
 	hung    int
+	listed  int
 	short   bool                  // answers lack a record
 	before  func(sessions.Report) // called before a report is applied
 }
@@ -47,6 +48,26 @@ func (r *registry) Report(ctx context.Context, report sessions.Report) ([]sessio
 		before(report)
 	}
 	return r.applyAll(report), nil
+}
+
+func (r *registry) Instances(ctx context.Context, _ string) ([]sessions.InstanceRecord, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listed++
+	if r.down {
+		return nil, sessions.ErrUnavailable
+	}
+	var all []sessions.InstanceRecord
+	for _, rec := range r.records {
+		all = append(all, rec.InstanceRecord)
+	}
+	return all, nil
+}
+
+func (r *registry) timesListed() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.listed
 }
 
 func (r *registry) applyAll(report sessions.Report) []sessions.InstanceRecord {

@@ -84,6 +84,9 @@ func (p *Pool) report(ctx context.Context) error {
 		p.take(about, records)
 	}
 	p.noteReady(about)
+	if err == nil {
+		err = p.hearAgain(ctx)
+	}
 	return err
 }
 
@@ -144,6 +147,9 @@ func (p *Pool) liveReport() (sessions.Report, []sent) {
 	r := p.newReport()
 	var about []sent
 	for _, i := range p.instances {
+		if i.hearsay.Load() {
+			continue // who lists it reports it: what is gone there must not be up because of this
+		}
 		// A reload may have come between the two reports.
 		if gone, ok := p.removed[i.id]; ok && !gone.reported {
 			continue
@@ -198,5 +204,11 @@ func (p *Pool) complete(n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	late := p.running != nil && time.Since(p.running.began) >= sourcePatience
-	return n == len(p.instances) && (p.heard || late)
+	listed := 0
+	for _, i := range p.instances {
+		if !i.hearsay.Load() {
+			listed++
+		}
+	}
+	return n == listed && (p.heard || late)
 }

@@ -73,6 +73,7 @@ type Table struct {
 	flights *singleflight.Group
 	observe Observer
 	lost    func()
+	find    func(context.Context, Home)
 }
 
 // TableStore is what a table needs of a Store.
@@ -90,6 +91,9 @@ type TableConfig struct {
 	Queue   *Queue // of this function, kept across reloads
 	Observe Observer
 	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
+	// Find makes the pool learn from the registry where a home lives that its State calls unknown. It is asked about
+	// homes that other replicas have seen healthy a moment ago. nil: there are no other replicas.
+	Find func(ctx context.Context, h Home)
 }
 
 // NewTable returns a table.
@@ -100,12 +104,15 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Lost == nil {
 		cfg.Lost = func() {}
 	}
+	if cfg.Find == nil {
+		cfg.Find = func(context.Context, Home) {}
+	}
 	if cfg.Queue == nil {
 		cfg.Queue = NewQueue()
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, find: cfg.Find,
 	}
 }
 

@@ -20,7 +20,7 @@ const module = "github.com/limpet-proxy/limpet"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/limpet": {
-			"affinity", "api", "configs", "dialects", "instances", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
+			"affinity", "api", "configs", "dialects", "instances", "instances/dns", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
 			"sessions", "sessions/embeddedstore", "sessions/redisstore",
 		},
 		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
@@ -31,6 +31,7 @@ func arrows() map[string][]string {
 		"proxy":                         {"affinity", "dialects", "instances", "metrics", "sessions"},
 		"affinity":                      {"metrics", "sessions"},
 		"instances":                     {"metrics", "sessions"},
+		"instances/dns":                 {"instances"},
 		"instances/sourcetest":          {"instances"},
 		"sessions":                      {"metrics"},
 		"sessions/embeddedstore":        {"metrics", "sessions"},
@@ -54,6 +55,7 @@ func owners() map[string][]string {
 		"github.com/prometheus/client_golang/prometheus/promhttp": {"api"},
 		"github.com/spf13/cobra":                                  {"cmd/limpet"},
 		"github.com/spf13/pflag":                                  {"cmd/limpet"},
+		"github.com/miekg/dns":                                    {"instances/dns"},
 		"github.com/goccy/go-yaml":                                {"configs"},
 		"github.com/tidwall/btree":                                {"sessions/embeddedstore"},
 		"github.com/hashicorp/golang-lru":                         {"sessions", "sample"},

@@ -62,7 +62,7 @@ func New(cfg Config) (*Source, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.log = s.log.With("name", cfg.Name)
-	s.questions = questions(cfg, lookup{resolver{server: cfg.Server, file: resolvConf}})
+	s.questions = questions(cfg, lookup{resolver{server: cfg.Server, file: resolvConf, timeout: tryTimeout}})
 	return s, nil
 }
 

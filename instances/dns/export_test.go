@@ -1,10 +1,19 @@
 package dns
 
-import "github.com/miekg/dns"
+import (
+	"time"
+
+	"github.com/miekg/dns"
+)
 
 // WithResolvConf makes s ask the name servers of this file, at a port of their own. Call it before Run.
 func (s *Source) WithResolvConf(file, port string) {
-	s.questions = questions(s.cfg, lookup{resolver{file: file, port: port}})
+	s.questions = questions(s.cfg, lookup{resolver{file: file, port: port, timeout: tryTimeout}})
+}
+
+// WithTimeout makes s wait this long for a server. Call it before Run.
+func (s *Source) WithTimeout(d time.Duration) {
+	s.questions = questions(s.cfg, lookup{resolver{server: s.cfg.Server, timeout: d}})
 }
 
 // AnswerOf is what an answer's bytes are taken for: whether it answers the question, and with what.

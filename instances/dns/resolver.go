@@ -14,7 +14,6 @@ import (
 
 const (
 	resolvConf = "/etc/resolv.conf"
-	// tryTimeout bounds one question to one server, where resolv.conf does not say less.
 	tryTimeout = 2 * time.Second
 	attempts   = 2
 	// ednsSize is how long an answer by UDP may be: what passes every network in one piece (DNS Flag Day 2020).
@@ -32,17 +31,19 @@ type resolver struct {
 	server string // host:port; "": those of file
 	file   string // a resolv.conf
 	port   string // of the servers in file; "": 53
+	// timeout bounds one question to one server, where file does not say less.
+	timeout time.Duration
 }
 
 // servers returns whom to ask. The file is read each time, for it may change.
 func (r resolver) servers() (*dns.ClientConfig, error) {
 	if r.server != "" {
 		host, port, err := net.SplitHostPort(r.server)
-		return &dns.ClientConfig{Servers: []string{host}, Port: port, Timeout: int(tryTimeout / time.Second)}, err
+		return &dns.ClientConfig{Servers: []string{host}, Port: port}, err
 	}
 	c, err := dns.ClientConfigFromFile(r.file)
 	if errors.Is(err, fs.ErrNotExist) {
-		c, err = &dns.ClientConfig{Port: "53", Ndots: 1, Timeout: int(tryTimeout / time.Second)}, nil
+		c, err = &dns.ClientConfig{Port: "53", Ndots: 1}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -57,7 +58,10 @@ func (r resolver) servers() (*dns.ClientConfig, error) {
 // ask puts one question to one server after the other until one answers that the name has records, or none, or does not
 // exist. Whatever else comes is no answer, and an error.
 func (r resolver) ask(ctx context.Context, servers *dns.ClientConfig, name string, kind uint16) (*dns.Msg, error) {
-	timeout := min(tryTimeout, time.Duration(max(1, servers.Timeout))*time.Second)
+	timeout := r.timeout
+	if servers.Timeout > 0 {
+		timeout = min(timeout, time.Duration(servers.Timeout)*time.Second)
+	}
 	var failed error
 	for range attempts {
 		for _, host := range servers.Servers {
