@@ -77,7 +77,6 @@ func TestValidate(t *testing.T) {
 		"server port 0":       {server("127.0.0.1:0"), "dns.server", "no name server"},
 
 		"no source":     {static(), "static", "at least one"},
-		"kubernetes":    {func(c *instances.Config) { c.Kubernetes = &instances.KubernetesConfig{} }, "kubernetes", "not built yet"},
 		"process":       {func(c *instances.Config) { c.Process = &instances.ProcessConfig{} }, "process", "not built yet"},
 		"drain":         {func(c *instances.Config) { c.DrainDeadline = time.Second }, "drain_deadline", "not built yet"},
 		"empty ID":      {id(""), "static[0].id", "accepted is"},
