@@ -52,8 +52,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		Args:          knownCommand, // cobra's own error has several lines
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand(), sessionsCommand(), instancesCommand(),
-		loadCommand())
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), instanceCommand(), loadCommand(), versionCommand(),
+		sessionsCommand(), instancesCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetArgs(args)
 	root.SetOut(stdout)
