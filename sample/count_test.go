@@ -57,7 +57,7 @@ func TestAClientThatLeavesASleepIsNotCounted(t *testing.T) {
 		<-begun
 		cancel()
 	}()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/?sleep=1h", strings.NewReader("a body"))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/?sleep=1m", strings.NewReader("a body"))
 	require.NoError(t, err)
 	req.Header.Set("Limpet-Session-Id", "s")
 	_, err = http.DefaultClient.Do(req)

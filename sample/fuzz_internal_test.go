@@ -53,6 +53,9 @@ func FuzzParseWish(f *testing.F) {
 func FuzzAnswer(f *testing.F) {
 	f.Add("one", "s", "nonce", "10", `rehomed; reason="instance lost"`, 1, 0, 0)
 	f.Add("", "\x00\x7f\xff<>&'", "\u2028ä", "", "", -1, 3, 2)
+	for _, c := range "\"\\<>&\x1f\x7f" {
+		f.Add(string(c), "", "", "", "", 1, 0, 0)
+	}
 	f.Fuzz(func(t *testing.T, name, id, start, epoch, event string, count, of, n int) {
 		a := Answer{Instance: name, Session: id, Count: count, Start: start, Epoch: epoch, Event: event, Of: of, N: n}
 		want, err := json.Marshal(a)
