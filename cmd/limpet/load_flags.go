@@ -40,7 +40,7 @@ func (f *loadFlags) add(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.IntVarP(&f.sessions, "sessions", "s", load.DefaultSessions, "sessions alive at once")
 	flags.StringVar(&f.session, "session", load.DefaultCarrier,
-		"how requests carry their session: header:`NAME` (an ID of this program's own), given:NAME (the ID that the proxy gives in this header) or cookie (a jar for each session)")
+		"how a request carries its session, a `CARRIER`: header:NAME (an ID of this program's own),\ngiven:NAME (the ID that the target gives in this header) or cookie (a jar for each session)")
 	flags.Float64VarP(&f.rate, "rate", "r", 0, "requests a second, whatever the answers do (0: as fast as the connections go)")
 	flags.IntVarP(&f.connections, "connections", "c", 0,
 		fmt.Sprintf("connections in use at once, at most (default %d; with --rate %d)", load.DefaultConnections, load.DefaultOpenConnections))
@@ -53,12 +53,12 @@ func (f *loadFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.sessionLife, "session-life", "0s", "end each session at this age, a `TIME` or range, and begin another (0s: never)")
 	flags.StringVarP(&f.method, "method", "X", http.MethodGet, "method of every request")
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "`'NAME: VALUE'` sent with every request; may be repeated")
-	flags.StringVar(&f.body, "body", "", "body of every request; @`FILE` reads it from a file")
+	flags.StringVar(&f.body, "body", "", "`TEXT` that is the body of every request; @FILE reads it from a file")
 	flags.TextVar(&f.bodySize, "body-size", proxy.ByteSize(0), "make the body of this `SIZE` instead, such as 4KiB")
 	flags.DurationVar(&f.timeout, "timeout", load.DefaultTimeout, "how long one attempt at a request may take")
-	flags.IntVar(&f.retries, "retries", 0, "further attempts at a request that got no response, or 429, 502, 503 or 504")
-	flags.StringVar(&f.from, "from", load.DefaultFrom, "where a response names its instance: header:`NAME`, json:FIELD, or none to judge nothing")
-	flags.StringVar(&f.count, "count", load.DefaultCount, "where it has the session's counter: header:`NAME`, json:FIELD, or none")
+	flags.IntVar(&f.retries, "retries", 0, "further attempts at a request that got no response, or 429, 502, 503 or 504, each to the next URL")
+	flags.StringVar(&f.from, "from", load.DefaultFrom, "`PLACE` where a response names its instance: header:NAME, json:FIELD (or OUTER.INNER), or none to judge nothing")
+	flags.StringVar(&f.count, "count", load.DefaultCount, "`PLACE` where it has the session's counter, or none")
 	flags.StringVar(&f.event, "event", load.DefaultEvent, "`HEADER` by which the proxy announces that a session was made or moved")
 	flags.StringVar(&f.epoch, "epoch", load.DefaultEpoch, "`HEADER` with a number that grows with each new home")
 	flags.StringVar(&f.ca, "ca", "", "`FILE` with the certificates by which an https target is known (default: the system's)")
