@@ -36,7 +36,7 @@ func clamp(v, low, high float64) float64 { return min(high, max(low, v)) }
 // linear is an axis from 0 to at least most. If whole, its ticks are whole numbers.
 func linear(most float64, whole bool) axis {
 	most = min(most, mostCount)
-	if most < 1e-9 {
+	if !(most >= 1e-9) { // NaN too
 		most = 1
 	}
 	step := roundUp(most / 5)

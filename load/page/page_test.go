@@ -90,6 +90,22 @@ func TestTheVerdict(t *testing.T) {
 	}
 }
 
+func TestTheTilesShowWhatShouldBeNought(t *testing.T) {
+	tiles := regexp.MustCompile(`<div class="tile ([a-z]*)"><dt>([^<]*)</dt><dd>([^<]*)</dd>`)
+	lit := func(r load.Report) (all []string) {
+		for _, tile := range tiles.FindAllStringSubmatch(render(t, r), -1) {
+			if tile[1] != "" {
+				all = append(all, tile[1]+" "+tile[2]+" "+tile[3])
+			}
+		}
+		return all
+	}
+	require.Empty(t, lit(sample()))
+	require.Equal(t, []string{"failed Failures 1", "broken Misroutes 2", "broken Lost states 3", "broken Overcounts 4"}, lit(load.Report{
+		Requests: load.Requests{Failed: 1}, Affinity: load.Affinity{Misroutes: 2, LostStates: 3, Overcounts: 4},
+	}))
+}
+
 func TestThePlots(t *testing.T) {
 	document := render(t, sample())
 	inspect(t, document)

@@ -65,6 +65,27 @@ func TestJoiningKeepsTheWorstAndTheSums(t *testing.T) {
 	}
 }
 
+func TestATimelineIsPutInOrder(t *testing.T) {
+	moments := []load.Moment{{At: 5, Length: 9}, {At: -3, Length: 1}, {At: 1e300, Length: -4}, {At: 2, Length: 1}}
+	var places [][2]float64
+	for _, m := range tidy(moments) {
+		places = append(places, [2]float64{m.At - m.Length, m.At})
+	}
+	require.Equal(t, [][2]float64{{0, 0}, {1, 2}, {0, 5}, {mostSeconds, mostSeconds}}, places)
+	require.Equal(t, 5.0, moments[0].At, "the report's own is left alone")
+}
+
+func TestAThinnedCurveKeepsItsEnds(t *testing.T) {
+	curve := make([]load.Percentile, 1000)
+	for i := range curve {
+		curve[i].Percent = float64(i) / 9.99
+	}
+	thinned := thin(curve, 300)
+	require.Equal(t, []load.Percentile{curve[0], curve[999]}, []load.Percentile{thinned[0], thinned[len(thinned)-1]})
+	require.LessOrEqual(t, len(thinned), 301)
+	require.Equal(t, curve[:300], thin(curve[:300], 300))
+}
+
 // isRound says whether a number is 0, or 1, 2 or 5 times a power of ten.
 func isRound(v float64) bool {
 	return v == 0 || strings.ContainsRune("125", rune(strconv.FormatFloat(v, 'e', 6, 64)[0])) &&
@@ -83,7 +104,7 @@ func TestLinearTicksAreRoundAndCoverTheRange(t *testing.T) {
 		require.True(t, len(a.ticks) >= 3 && len(a.ticks) <= 7, "%v", a.ticks)
 		require.LessOrEqual(t, a.high, 2*most, "no more than half is empty")
 	}
-	for _, most := range []float64{0, -5, 1e-300, math.MaxFloat64} {
+	for _, most := range []float64{0, -5, 1e-300, math.MaxFloat64, math.NaN()} {
 		require.LessOrEqual(t, len(linear(most, false).ticks), 7)
 	}
 	require.Equal(t, []float64{0, 1, 2}, linear(2, true).ticks)
@@ -172,6 +193,12 @@ func TestMarksThatWouldTouchAreOne(t *testing.T) {
 	marks, _ = marksOf(moments, clock(1000))
 	require.Len(t, marks, 2)
 	require.True(t, marks[0].Many() && !marks[0].Guided && marks[1].Guided)
+	for i := range moments {
+		moments[i].Moves = max(0, 1-i%100)
+	}
+	marks, _ = marksOf(moments, clock(1000))
+	require.Len(t, marks, 11)
+	require.False(t, marks[5].Guided, "so many lines would hide the plot")
 }
 
 func TestLayersAreThoseWithMostSessions(t *testing.T) {
