@@ -76,6 +76,7 @@ func TestTheVerdict(t *testing.T) {
 		{load.Broken, load.Affinity{Judged: 10, LostStates: 1}, "1 lost state in 10 responses", "bad"},
 		{load.Broken, load.Affinity{Judged: 10, Misroutes: 1, LostStates: 2, Overcounts: 3}, "1 misroute, 2 lost states and 3 overcounts in 10 responses", "bad"},
 		{load.Unjudged, load.Affinity{}, "Could not be judged", "fair"},
+		{load.Unasked, load.Affinity{}, "0 requests answered, affinity not asked for", "idle"},
 		{"other", load.Affinity{}, "Could not be judged", "fair"},
 	} {
 		document := render(t, load.Report{Verdict: c.verdict, Affinity: c.affinity, Why: "for a reason", Warnings: []string{"one thing", "another"}})

@@ -54,6 +54,8 @@ func answerOf(r load.Report) answer {
 		return answer{"good", "✓", violations(r.Affinity) + " in " + counted(r.Affinity.Judged, "response", "responses")}
 	case load.Broken:
 		return answer{"bad", "✗", violations(r.Affinity) + " in " + counted(r.Affinity.Judged, "response", "responses")}
+	case load.Unasked:
+		return answer{"idle", "–", counted(r.Requests.Answered, "request", "requests") + " answered, affinity not asked for"}
 	}
 	return answer{"fair", "?", "Could not be judged"}
 }
