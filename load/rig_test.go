@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/limpet-proxy/limpet/load"
-	"github.com/limpet-proxy/limpet/load/wire"
 	"github.com/limpet-proxy/limpet/sample"
 )
 
@@ -49,13 +48,16 @@ type rig struct {
 	instances []*sample.Running // a to d, which the file has at ports 9001 to 9004
 }
 
+// byHeader are instances that know a session by the header that clients send.
+func byHeader() sample.Options { return sample.Options{Header: sessionHeader} }
+
 // start runs the rival with a file of configs/compare, and returns when it passes requests on. Another process may take
 // its port first, so that one that ends at once is tried again elsewhere.
-func (r rival) start(t *testing.T, file string) *rig {
+func (r rival) start(t *testing.T, file string, o sample.Options) *rig {
 	t.Helper()
 	g := &rig{rival: r}
-	for _, name := range []string{"a", "b", "c", "d"} {
-		instance, err := sample.Start("127.0.0.1:0", sample.Options{Name: name, Header: "X-Session-Id"})
+	for _, o.Name = range []string{"a", "b", "c", "d"} {
+		instance, err := sample.Start("127.0.0.1:0", o)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = instance.Close() })
 		g.instances = append(g.instances, instance)
@@ -147,15 +149,8 @@ const sessions = 60
 // plan is the load of the comparisons.
 func (g *rig) plan(t *testing.T) load.Plan {
 	t.Helper()
-	target, err := wire.NewTarget(g.url)
-	require.NoError(t, err)
-	p := load.Plan{Targets: []*wire.Target{target}, Sessions: sessions, Connections: 8}
-	p.Carrier, err = load.ParseCarrier(load.DefaultCarrier)
-	require.NoError(t, err)
-	p.From, err = load.ParseSource(load.DefaultFrom)
-	require.NoError(t, err)
-	p.Count, err = load.ParseSource("json:count")
-	require.NoError(t, err)
+	p := plan(t, g.url)
+	p.Sessions, p.Requests = sessions, 0
 	return p
 }
 
@@ -199,9 +194,12 @@ func (d *drive) answered(t *testing.T, more int) {
 }
 
 // end stops the load and returns what it has found.
-func (d *drive) end() load.Report {
+func (d *drive) end(t *testing.T) load.Report {
+	t.Helper()
 	d.stop()
-	return <-d.report
+	r := <-d.report
+	checkSums(t, r)
+	return r
 }
 
 // settled waits until so many sessions have been seen by instances, each in one, and for what was in flight then.
