@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -24,6 +25,9 @@ const (
 
 // ErrInterim means that a response was preceded by more than MaxInterim others.
 var ErrInterim = errors.New("too many 1xx responses")
+
+// ErrStatus means that a response has a status that is none (RFC 9110, section 15).
+var ErrStatus = errors.New("not a status")
 
 // Conn is a connection to a Target. It serves one request at a time and is not safe for concurrent use.
 type Conn struct {
@@ -94,12 +98,14 @@ func (c *Conn) early(e Exchange, failed error) (Response, error) {
 
 func (c *Conn) read(e Exchange) (Response, error) {
 	method := &http.Request{Method: e.Method}
-	for range MaxInterim {
+	for range MaxInterim + 1 {
 		res, err := http.ReadResponse(c.in, method)
-		if err != nil {
+		switch {
+		case err != nil:
 			return Response{}, err
-		}
-		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
+		case res.StatusCode < 100: // net/http takes 000 for a status, and then a body may follow
+			return Response{}, fmt.Errorf("%w: %03d", ErrStatus, res.StatusCode)
+		case res.StatusCode >= 200, res.StatusCode == http.StatusSwitchingProtocols:
 			return c.finish(e, res)
 		}
 	}
