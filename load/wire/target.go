@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -69,7 +68,7 @@ func (t *Target) Dial(ctx context.Context) (*Conn, error) {
 			return nil, err
 		}
 	}
-	return &Conn{conn: conn, in: bufio.NewReaderSize(conn, readBuffer), out: bufio.NewWriterSize(conn, writeBuffer)}, nil
+	return newConn(conn), nil
 }
 
 func (t *Target) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {

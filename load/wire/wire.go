@@ -32,10 +32,17 @@ var ErrStatus = errors.New("not a status")
 // Conn is a connection to a Target. It serves one request at a time and is not safe for concurrent use.
 type Conn struct {
 	conn   net.Conn
-	in     *bufio.Reader
+	inlet  inlet
+	in     *bufio.Reader // of inlet
 	out    *bufio.Writer
 	body   bytes.Buffer
 	broken bool
+}
+
+func newConn(conn net.Conn) *Conn {
+	c := &Conn{conn: conn, inlet: inlet{conn: conn}, out: bufio.NewWriterSize(conn, writeBuffer)}
+	c.in = bufio.NewReaderSize(&c.inlet, readBuffer)
+	return c
 }
 
 // Exchange is a request and what its response left in memory.
@@ -98,6 +105,7 @@ func (c *Conn) early(e Exchange, failed error) (Response, error) {
 
 func (c *Conn) read(e Exchange) (Response, error) {
 	method := &http.Request{Method: e.Method}
+	c.inlet.head()
 	for range MaxInterim + 1 {
 		res, err := http.ReadResponse(c.in, method)
 		switch {
@@ -114,6 +122,7 @@ func (c *Conn) read(e Exchange) (Response, error) {
 
 // finish reads the body. An upgrade that nobody asked for has none; the connection is of no more use.
 func (c *Conn) finish(e Exchange, res *http.Response) (Response, error) {
+	c.inlet.rest()
 	r := Response{Status: res.StatusCode, Header: res.Header}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		c.broken = true
