@@ -8,11 +8,13 @@ package wire
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -146,8 +148,23 @@ func (c *Conn) finish(e Exchange, res *http.Response) (Response, error) {
 }
 
 // Reusable says whether another request may be sent. It looks whether the peer has closed the connection meanwhile,
-// so that no request is wasted on it; one that is closed between this look and the request is lost all the same.
-func (c *Conn) Reusable() bool { return !c.broken && c.in.Buffered() == 0 && alive(c.conn) }
+// so that no request is wasted on it, or has sent more than its response, which the next request would take for its
+// own. What comes between this look and the request is not seen.
+func (c *Conn) Reusable() bool {
+	return !c.broken && c.in.Buffered() == 0 && alive(c.conn) && c.drained()
+}
+
+// drained says whether nothing is left where alive cannot look: in TLS's own buffers, which may hold whole records.
+func (c *Conn) drained() bool {
+	if _, secured := c.conn.(*tls.Conn); !secured {
+		return true
+	}
+	if err := c.conn.SetReadDeadline(time.Unix(1, 0)); err != nil { // passed: what the socket has is left alone
+		return false
+	}
+	_, err := c.in.Peek(1)
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
 
 // Close closes the connection. A request in flight fails. It may be called while Do runs.
 func (c *Conn) Close() error { return c.conn.Close() }
