@@ -23,7 +23,16 @@ const (
 	MaxInterim = 16
 	// readBuffer and writeBuffer take a usual head in one system call.
 	readBuffer, writeBuffer = 8 << 10, 4 << 10
+	// sendAhead is how long a request may be, in bytes, to be sent before the response is looked for: sockets have room for
+	// it, though the peer reads nothing.
+	sendAhead = 32 << 10
+	// sendWait is how long a request may still be on its way when its response has come whole: the peer has read it, and
+	// only the goroutine that sends has not noticed.
+	sendWait = 50 * time.Millisecond
 )
+
+// errUnsent means that a response did not wait for the request.
+var errUnsent = errors.New("the request is still being sent")
 
 // ErrInterim means that a response was preceded by more than MaxInterim others.
 var ErrInterim = errors.New("too many 1xx responses")
@@ -83,15 +92,22 @@ func (c *Conn) do(e Exchange) (Response, error) {
 	if err := c.conn.SetDeadline(e.Deadline); err != nil {
 		return Response{}, err
 	}
-	for _, part := range [][]byte{e.Head, e.Body} {
-		if _, err := c.out.Write(part); err != nil {
-			return c.early(e, err)
-		}
+	if len(e.Head)+len(e.Body) > sendAhead {
+		return c.duplex(e)
 	}
-	if err := c.out.Flush(); err != nil {
+	if err := c.send(e); err != nil {
 		return c.early(e, err)
 	}
 	return c.read(e)
+}
+
+func (c *Conn) send(e Exchange) error {
+	for _, part := range [][]byte{e.Head, e.Body} {
+		if _, err := c.out.Write(part); err != nil {
+			return err
+		}
+	}
+	return c.out.Flush()
 }
 
 // early looks for a response that came while the request was still being sent, such as 413: that is the answer, and
@@ -103,6 +119,35 @@ func (c *Conn) early(e Exchange, failed error) (Response, error) {
 		return Response{}, failed
 	}
 	return r, nil
+}
+
+// duplex reads while it sends. A peer that answers before it has read the whole body (RFC 9112, section 9.3), or that
+// echoes it, may wait for its answer to be read. The rest of the body is not sent once the response is whole; the
+// connection is then of no more use.
+func (c *Conn) duplex(e Exchange) (Response, error) {
+	sent := make(chan error, 1)
+	go func() { sent <- c.send(e) }()
+	r, err := c.read(e)
+	if err == nil && soon(sent) == nil {
+		return r, nil
+	}
+	c.broken = true
+	_ = c.conn.Close() // which ends the sending
+	<-sent
+	return r, err
+}
+
+// soon returns what was sent, if that is within sendWait.
+func soon(sent chan error) error {
+	late := time.NewTimer(sendWait)
+	defer late.Stop()
+	select {
+	case err := <-sent:
+		sent <- err // it has room for one
+		return err
+	case <-late.C:
+		return errUnsent
+	}
 }
 
 func (c *Conn) read(e Exchange) (Response, error) {
