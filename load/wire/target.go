@@ -1,12 +1,15 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -28,27 +31,37 @@ type Target struct {
 	address string
 }
 
-// NewTarget reads a URL with scheme http or https, a host, and no user or fragment. ErrTarget.
+// NewTarget reads a URL with scheme http or https, a host, and no user or fragment. A name that is not ASCII, and what
+// else is not ASCII, has to be encoded already. ErrTarget.
 func NewTarget(text string) (*Target, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrTarget, err)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%w: its scheme is %q, accepted are http and https", ErrTarget, u.Scheme)
+		return nil, fmt.Errorf("%w: its scheme is %.40q, accepted are http and https", ErrTarget, u.Scheme)
 	case u.Hostname() == "":
 		return nil, fmt.Errorf("%w: it has no host", ErrTarget)
+	case !visible(u.Host), strings.Contains(u.Host, "%"):
+		return nil, fmt.Errorf("%w: its host is %.80q, accepted are an address without a zone and a name in ASCII", ErrTarget, u.Host)
 	case u.User != nil, u.Fragment != "":
 		return nil, fmt.Errorf("%w: it has a user or a fragment, accepted is neither", ErrTarget)
+	case !visible(u.RawQuery):
+		return nil, fmt.Errorf("%w: its query is %.80q, accepted is ASCII, anything else as %%XX", ErrTarget, u.RawQuery)
 	}
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return nil, fmt.Errorf("%w: its port is %.40q, accepted are 1 to 65535", ErrTarget, port)
 	}
 	return &Target{URL: u, address: net.JoinHostPort(u.Hostname(), port)}, nil
+}
+
+// visible says whether text is nothing but visible ASCII: a space in a query would end the request's line there.
+func visible(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // Dial connects. The error is the dialer's: nothing of a request was sent.
