@@ -130,6 +130,8 @@ func (s *Session) judge(o Observation) Finding {
 		return s.settle(o, Moved)
 	case o.From != s.home:
 		return s.strayed(o)
+	case announced && !o.Counted:
+		s.counted = false // it may begin anew, which the next count will tell
 	}
 	return s.stay(o)
 }
