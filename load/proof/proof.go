@@ -104,9 +104,6 @@ func (s *Session) Renamed() { s.epoch = 0 }
 // proxy has moved the session without a word, every later response is a misroute too.
 func (s *Session) Saw(o Observation) Finding {
 	s.total++
-	if !o.Counted {
-		o.Count = 0
-	}
 	f := s.judge(o)
 	if f.Kind == Misroute {
 		return f

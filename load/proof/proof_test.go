@@ -104,6 +104,9 @@ func TestRules(t *testing.T) {
 		"anew where the first response has no count": {
 			{sight("a", 1), first}, {sight("a", 2), kept}, {pinned(bare("a"), 0, "created"), kept}, {sight("a", 1), kept}, {sight("a", 1), lostState},
 		},
+		"an event and no count before it": {
+			{bare("a"), first}, {pinned(sight("a", 0), 0, "created"), kept}, {sight("a", 1), kept},
+		},
 		"announced with a new epoch": {
 			{pinned(sight("a", 1), 5, "created"), first}, {pinned(sight("b", 1), 6, "rehomed"), moved}, {pinned(sight("b", 2), 6, ""), kept},
 		},
