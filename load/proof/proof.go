@@ -126,7 +126,7 @@ func (s *Session) judge(o Observation) Finding {
 	case announced && (o.From != s.home || o.Counted && s.counted && o.Count <= s.count):
 		return s.settle(o, Moved)
 	case o.From != s.home:
-		return s.strayed(o)
+		return s.due(o, Misroute)
 	case announced && !o.Counted:
 		s.counted = false // it may begin anew, which the next count will tell
 	}
@@ -165,34 +165,34 @@ func (s *Session) settle(o Observation, kind Kind) Finding {
 	return f
 }
 
-// strayed is what the home would have answered.
-func (s *Session) strayed(o Observation) Finding {
-	f := Finding{Kind: Misroute, Home: s.home}
-	if o.Counted {
+// due is what a response from the home has to be.
+func (s *Session) due(o Observation, kind Kind) Finding {
+	f := Finding{Kind: kind, Home: s.home}
+	switch {
+	case !o.Counted:
+	case s.counted:
 		f.Least, f.Most = s.count+1, s.count+1+s.unsure
+	default: // no count from here is known
+		f.Most = s.total
 	}
 	return f
 }
 
 // stay judges a response from the home by its count.
 func (s *Session) stay(o Observation) Finding {
-	f := Finding{Kind: Kept, Home: s.home}
-	switch {
-	case !o.Counted:
+	f := s.due(o, Kept)
+	if !o.Counted {
 		return f
-	case !s.counted: // the first count here
-		return s.settle(o, Kept)
 	}
-	f.Least, f.Most = s.count+1, s.count+1+s.unsure
 	switch {
 	case o.Count < f.Least:
 		f.Kind = LostState
 	case o.Count > f.Most:
 		f.Kind = Overcount
 		s.unsure = 0
-	default:
+	case s.counted:
 		s.unsure -= o.Count - f.Least
 	}
-	s.count = o.Count
+	s.count, s.counted = o.Count, true
 	return f
 }

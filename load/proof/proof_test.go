@@ -167,12 +167,15 @@ func TestFindingSaysWhatWouldHaveBeenRight(t *testing.T) {
 	require.Equal(t, proof.Finding{Kind: proof.First, Home: "a", Most: 2}, s.Saw(sight("a", 1)))
 	require.Equal(t, "a", s.Home())
 	require.Equal(t, proof.Finding{Kind: proof.Kept, Home: "a", Least: 2, Most: 3}, s.Saw(sight("a", 2)))
-	require.Equal(t, proof.Finding{Kind: proof.Misroute, Home: "a"}, s.Saw(sight("b", 3)))
+	require.Equal(t, proof.Finding{Kind: proof.Misroute, Home: "a", Least: 3, Most: 4}, s.Saw(sight("b", 3)))
 	require.Equal(t, proof.Finding{Kind: proof.Overcount, Home: "a", Least: 3, Most: 4}, s.Saw(sight("a", 9)))
 	require.Equal(t, proof.Finding{Kind: proof.LostState, Home: "a", Least: 10, Most: 10}, s.Saw(sight("a", 9)))
 	require.Equal(t, proof.Finding{Kind: proof.Moved, Home: "b", Most: 7}, s.Saw(pinned(sight("b", 1), 0, "rehomed")))
 	require.Equal(t, "b", s.Home())
 	require.Equal(t, proof.Finding{Kind: proof.Kept, Home: "b"}, s.Saw(proof.Observation{From: "b"}))
+	s.Saw(proof.Observation{From: "a", Event: "rehomed"})
+	require.Equal(t, proof.Finding{Kind: proof.Misroute, Home: "a", Most: 10}, s.Saw(sight("b", 3)))
+	require.Equal(t, proof.Finding{Kind: proof.Kept, Home: "a", Most: 11}, s.Saw(sight("a", 7)))
 }
 
 // TestAnotherIDHasOtherEpochs: two IDs are two keys, which a store may pin by two clocks.
