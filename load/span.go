@@ -46,5 +46,5 @@ func (s Span) draw() time.Duration {
 	if s.Most == s.Least {
 		return s.Least
 	}
-	return s.Least + rand.N(s.Most-s.Least+1)
+	return s.Least + time.Duration(rand.Uint64N(uint64(s.Most-s.Least)+1)) // unsigned: the longest range has one value more
 }
