@@ -91,7 +91,9 @@ func refused(r wire.Response) failure {
 }
 
 // excerpt is the beginning of a text, in UTF-8.
-func excerpt(text string) string { return strings.ToValidUTF8(text[:min(len(text), maxText)], "\uFFFD") }
+func excerpt(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxText)], "\uFFFD")
+}
 
 // retryWait is how long to wait before another attempt.
 func retryWait(header http.Header) time.Duration {
