@@ -105,6 +105,9 @@ func (p Plan) withDefaults() Plan {
 	p.Timeout = cmp.Or(p.Timeout, DefaultTimeout)
 	p.Event = http.CanonicalHeaderKey(cmp.Or(p.Event, DefaultEvent))
 	p.Epoch = http.CanonicalHeaderKey(cmp.Or(p.Epoch, DefaultEpoch))
+	if p.Carrier.kind == byCookie && len(p.Targets) > 0 {
+		p.Carrier.site = cmp.Or(p.Header.Get("Host"), p.Targets[0].URL.Host)
+	}
 	if p.Connections == 0 {
 		p.Connections = DefaultConnections
 		if p.open() {
