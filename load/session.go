@@ -27,7 +27,6 @@ type session struct {
 	born   time.Time
 	life   time.Duration // 0: without end
 	picked int
-	over   bool // its life is
 
 	// Open model only.
 	mu      sync.Mutex
