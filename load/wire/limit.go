@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"math"
 	"net"
 )
@@ -17,6 +18,7 @@ var ErrHead = errors.New("the response's head is too long")
 type inlet struct {
 	conn net.Conn
 	left int
+	err  error // of the last read
 }
 
 // head begins a head. What the buffer takes in of the body behind it counts, so there is room for that too.
@@ -25,16 +27,25 @@ func (i *inlet) head() { i.left = MaxHead + readBuffer }
 // rest is for what follows the head, which the reader bounds by itself.
 func (i *inlet) rest() { i.left = math.MaxInt }
 
-func (i *inlet) Read(p []byte) (int, error) {
+func (i *inlet) Read(p []byte) (n int, err error) {
 	if i.left == 0 {
-		return 0, ErrHead
+		i.err = ErrHead
+		return 0, i.err
 	}
-	if len(p) > i.left {
-		p = p[:i.left]
-	}
-	n, err := i.conn.Read(p)
+	n, i.err = i.conn.Read(p[:min(len(p), i.left)])
 	if i.left != math.MaxInt {
 		i.left -= n
 	}
-	return n, err
+	return n, i.err
+}
+
+// cause is why a head could not be read. Of one that was cut short net/http says that its last line is malformed.
+func (i *inlet) cause(err error) error {
+	switch {
+	case i.err == nil:
+		return err
+	case errors.Is(i.err, io.EOF):
+		return io.ErrUnexpectedEOF
+	}
+	return i.err
 }

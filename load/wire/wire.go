@@ -157,7 +157,7 @@ func (c *Conn) read(e Exchange) (Response, error) {
 		res, err := http.ReadResponse(c.in, method)
 		switch {
 		case err != nil:
-			return Response{}, err
+			return Response{}, c.inlet.cause(err)
 		case res.StatusCode < 100: // net/http takes 000 for a status, and then a body may follow
 			return Response{}, fmt.Errorf("%w: %03d", ErrStatus, res.StatusCode)
 		case res.StatusCode >= 200, res.StatusCode == http.StatusSwitchingProtocols:
