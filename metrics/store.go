@@ -27,6 +27,7 @@ const (
 	OpQualifiers
 	OpOnce
 	OpForget
+	OpMark
 	OpOther
 	opCount
 )
@@ -34,7 +35,7 @@ const (
 // String returns the label value.
 func (o StoreOp) String() string {
 	return word(uint8(o), "pin", "rehome", "end", "touch", "sweep", "get", "list", "report", "instances", "secret", "ping",
-		"update", "history", "qualifiers", "once", "forget", Other)
+		"update", "history", "qualifiers", "once", "forget", "mark", Other)
 }
 
 // StoreResult says how a call of the session store ended.

@@ -86,7 +86,7 @@ func (s *Store) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.
 		script: s.scripts.rehome, function: key.Function,
 		keys: s.keys.changed(key),
 		args: append([]any{
-			strconv.FormatUint(r.Session.Epoch, 10), newCall(), member(key), key.ID, r.Reason, r.Certain,
+			strconv.FormatUint(r.Session.Epoch, 10), newCall(), member(key), key.ID, r.Reason, lossArg(r),
 			r.AliveWithin.Microseconds(), r.PerInstance, r.Isolation,
 		}, placementArgs(r.Placement)...),
 	})
@@ -94,6 +94,14 @@ func (s *Store) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.
 		return sessions.Session{}, err
 	}
 	return got.current(key)
+}
+
+// lossArg says why the home may be left.
+func lossArg(r sessions.RehomeRequest) any {
+	if r.Drained {
+		return "drained"
+	}
+	return r.Certain
 }
 
 // End ends the session if its epoch is still the record's.

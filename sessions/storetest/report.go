@@ -39,7 +39,8 @@ func reportNew(tb testing.TB, h Harness) {
 		require.Equal(tb, health == sessions.HealthGone, !got.GoneAt.IsZero())
 		require.False(tb, got.Used)
 		require.Zero(tb, got.Sessions)
-		require.Equal(tb, got, w.instance(sessions.LatestQualifier, got.ID))
+		require.False(tb, got.ReadAt.Before(got.CreatedAt))
+		w.sameRecord(got, w.instance(sessions.LatestQualifier, got.ID))
 	}
 }
 
