@@ -19,6 +19,7 @@ const (
 const (
 	StateStarting  = "starting"
 	StateReady     = "ready"
+	StateDraining  = "draining" // ready, but it takes no new session
 	StateUnhealthy = "unhealthy"
 	StateGone      = "gone"
 )

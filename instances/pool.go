@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -198,9 +199,15 @@ func (p *Pool) snapshot() *snapshot {
 		if e.candidate {
 			s.candidates = append(s.candidates, i.Home())
 		}
+		if e.state == sessions.HomeDrained {
+			s.drained = append(s.drained, i.Home())
+		}
 		if i.health.healthy() {
 			s.healthy = append(s.healthy, i)
 		}
+	}
+	if staying := slices.DeleteFunc(slices.Clone(s.healthy), (*Instance).drains); len(staying) > 0 {
+		s.healthy = staying
 	}
 	return s
 }

@@ -12,7 +12,8 @@ import (
 type snapshot struct {
 	byID       map[string]entry
 	candidates []sessions.Home
-	healthy    []*Instance   // for functions without sessions, which need no registry
+	healthy    []*Instance // for functions without sessions, which need no registry; draining ones if there are no others
+	drained    []sessions.Home
 	changed    chan struct{} // closed when candidates gain a member or a slot; shared by the snapshots in between
 }
 
@@ -79,6 +80,8 @@ func (p *Pool) State(h sessions.Home) (sessions.HomeState, time.Time) {
 		return sessions.HomeUnknown, time.Time{}
 	case h.Incarnation < e.replacedBelow:
 		return sessions.HomeReplaced, time.Time{}
+	case e.state == sessions.HomeDrained && h.Incarnation > e.replacedBelow:
+		return sessions.HomeUp, time.Time{} // another program than the one that drained: this replica lags behind
 	default:
 		return e.state, e.since
 	}
@@ -91,8 +94,8 @@ func (p *Pool) Lookup(h sessions.Home) (*Instance, bool) {
 }
 
 // Pick returns an instance for a request that has no session: of two random healthy ones the one with fewer requests
-// in flight. Instances for which exclude is true are left out; a nil exclude leaves none out. It returns false when
-// no healthy instance remains. A registry that does not answer does not matter here.
+// in flight. Instances for which exclude is true are left out; a nil exclude leaves none out. Draining ones are chosen only
+// where no other is healthy. It returns false when no healthy instance remains. A registry that does not answer does not matter here.
 func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
 	all := p.current.Load().healthy
 	if len(all) == 0 {
