@@ -62,3 +62,11 @@ func (p *Pool) logDrain(i *Instance, before drain) {
 
 // drains says whether i drains. Call with the pool's mutex held.
 func (i *Instance) drains() bool { return i.drain.on() }
+
+// InFlight returns how many requests of this replica run on the instance of that ID; 0 for one that it does not know.
+func (p *Pool) InFlight(id string) int {
+	if i := p.current.Load().byID[id].instance; i != nil {
+		return i.InFlight()
+	}
+	return 0
+}

@@ -72,10 +72,11 @@ type EndedHow uint8
 const (
 	EndedSwept EndedHow = iota // their time was over
 	EndedLost                  // their instance stayed away for longer than the loss grace
+	EndedDrained               // their instance had drained
 )
 
 // String returns the label value.
-func (h EndedHow) String() string { return word(uint8(h), "swept", "lost") }
+func (h EndedHow) String() string { return word(uint8(h), "swept", "lost", "drained") }
 
 // storeOp are the series of one operation.
 type storeOp struct {
