@@ -85,12 +85,17 @@ func (w *drainWait) show(i drainedInstance) error {
 	begin, end := "", "\n"
 	if w.terminal {
 		begin, end = "\r", clearLine
-	} else if w.shown && i.Sessions == w.last.Sessions && i.State == w.last.State && i.Drain.over() == w.last.Drain.over() {
+	} else if w.shown && i.sameNews(w.last) {
 		return nil
 	}
 	w.last, w.shown = i, true
 	_, err := fmt.Fprintf(w.out, "%sinstance %s of %s: %s, %s%s", begin, printable(i.ID), printable(i.Function), printable(i.State), i.progress(), end)
 	return err
+}
+
+// sameNews says whether a line about i would say no more than the one about last.
+func (i drainedInstance) sameNews(last drainedInstance) bool {
+	return i.Sessions == last.Sessions && i.State == last.State && i.Drain.over() == last.Drain.over() && i.drained() == last.drained()
 }
 
 func (d *apiDrain) over() bool { return d != nil && d.SecondsLeft == 0 }
@@ -106,6 +111,8 @@ func (i drainedInstance) progress() string {
 		return text + ", done"
 	case i.Drain == nil:
 		return text
+	case i.Sessions == 0:
+		return text + ", requests of sessions that ended still run"
 	case i.Drain.over():
 		return text + ", which leave: the deadline has passed"
 	default:
