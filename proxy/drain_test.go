@@ -199,3 +199,22 @@ func TestDrainWithoutSessions(t *testing.T) {
 		require.Equal(t, "b", w.get("/", "").Header.Get("Instance"))
 	}
 }
+
+// Another replica was a moment faster: all that is heard here is that the session is no more with this epoch.
+func TestIsolatedSessionThatAnotherReplicaMovedFromItsDrainedInstance(t *testing.T) {
+	back, entered, cut := patient()
+	w := start(t, isolated, back, back)
+	got := make(chan answer, 1)
+	go func() { got <- w.get("/slow", "s") }()
+	<-entered
+	s, err := w.store.Get(t.Context(), sessions.Key{Function: "f", Qualifier: "LATEST", ID: "s"})
+	require.NoError(t, err)
+	w.mark(s.Home.ID, true, 0)
+	_, err = w.store.Rehome(t.Context(), sessions.RehomeRequest{
+		Session: s, Reason: sessions.ReasonDrained, Drained: true,
+		Placement: sessions.Placement{Candidates: w.places(), PerInstance: 1, Isolation: true},
+	})
+	require.NoError(t, err)
+	(<-got).fails(t, "InstanceUnavailable", http.StatusServiceUnavailable)
+	<-cut
+}

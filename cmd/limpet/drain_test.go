@@ -224,3 +224,16 @@ func (v *verifier) starts(instance string) string {
 	}
 	return last.Start
 }
+
+// The replica that is asked need not wait for its next report to see what it was told.
+func TestADrainIsSeenAtOnceWhereItWasAsked(t *testing.T) {
+	t.Parallel()
+	s := setup{functions: []function{{instances: samples(t, 2)}}}
+	file := s.file(t)
+	replace(t, file, strings.Replace(s.String(), "interval: 200ms", "interval: 1h", 1))
+	p := serve(t, file)
+	p.ask("instances", "drain", "counter", "i0")
+	p.shows("i0", "draining")
+	p.ask("instances", "undrain", "counter", "i0")
+	p.shows("i0", "ready")
+}
