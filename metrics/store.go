@@ -70,9 +70,9 @@ type EndedHow uint8
 
 // The values of EndedHow.
 const (
-	EndedSwept EndedHow = iota // their time was over
-	EndedLost                  // their instance stayed away for longer than the loss grace
-	EndedDrained               // their instance had drained
+	EndedSwept   EndedHow = iota // their time was over
+	EndedLost                    // their instance stayed away for longer than the loss grace
+	EndedDrained                 // their instance had drained
 )
 
 // String returns the label value.

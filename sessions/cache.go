@@ -96,7 +96,7 @@ type entry struct {
 type ending struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	any    bool // whatever ends the session; else only that its home has drained
+	all    bool // whatever ends the session; else only that its home has drained
 }
 
 // NewCache returns an empty cache.

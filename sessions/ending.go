@@ -68,22 +68,22 @@ func (sh *shard) conclude(k Key, epoch uint64, why error) {
 func (e *entry) finish(why error) {
 	e.over = true
 	e.drained = e.drained || errors.Is(why, ErrDrained)
-	if e.ended != nil && (e.ended.any || e.drained) {
+	if e.ended != nil && (e.ended.all || e.drained) {
 		e.ended.cancel(why) // the first cause stays
 	}
 }
 
 // ending returns what tells the uses of e, of all ends or only of the drain's. Call with mu held.
-func (e *entry) ending(any bool) context.Context {
+func (e *entry) ending(all bool) context.Context {
 	if e.ended == nil {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		e.ended = &ending{ctx: ctx, cancel: cancel}
 	}
-	e.ended.any = e.ended.any || any
+	e.ended.all = e.ended.all || all
 	switch {
 	case e.drained:
 		e.ended.cancel(ErrDrained)
-	case e.over && any:
+	case e.over && all:
 		e.ended.cancel(ErrEnded)
 	}
 	return e.ended.ctx
