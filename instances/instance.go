@@ -99,6 +99,7 @@ func (i *Instance) probeNow() {
 // as up.
 func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 	i.incarnation.Store(r.Incarnation)
+	i.health.named = r.Start
 	i.used, i.sessions, i.drain = r.Used, r.Sessions, newDrain(r, time.Now())
 	i.lostAt, i.goneAt = !r.LostAt.IsZero(), !r.GoneAt.IsZero()
 	if current {
@@ -123,7 +124,15 @@ func (i *Instance) replacedBelow() uint64 {
 	return i.incarnation.Load()
 }
 
-// home is what State answers for the incarnations from replacedBelow on.
+// newer is what State answers for incarnations later than replacedBelow: a drain is not theirs, and no doubt either.
+func (i *Instance) newer() sessions.HomeState {
+	if i.fresh {
+		return i.home()
+	}
+	return i.health.newer()
+}
+
+// home is what State answers for the incarnation replacedBelow.
 func (i *Instance) home() sessions.HomeState {
 	// With a floor the old incarnations are told apart; without one, any session might be of the removed program.
 	if i.fresh && i.floor == 0 && !i.health.lost {

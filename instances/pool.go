@@ -188,10 +188,10 @@ func (p *Pool) publish(freed bool) {
 func (p *Pool) snapshot() *snapshot {
 	s := &snapshot{byID: make(map[string]entry, len(p.instances)+len(p.removed))}
 	for id, r := range p.removed {
-		s.byID[id] = entry{state: sessions.HomeGone, since: r.at}
+		s.byID[id] = entry{state: sessions.HomeGone, newer: sessions.HomeGone, since: r.at}
 	}
 	for _, i := range p.instances {
-		e := entry{instance: i, state: i.home(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
+		e := entry{instance: i, state: i.home(), newer: i.newer(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
 		if e.state == sessions.HomeLost {
 			e.since = i.health.since
 		}

@@ -93,7 +93,7 @@ func (r *registry) apply(report sessions.Report, i sessions.InstanceReport) sess
 			rec.GoneAt = now
 		}
 	}
-	rec.URL, rec.ReadAt = i.URL, now
+	rec.URL, rec.Start, rec.ReadAt = i.URL, rec.start, now
 	return rec.InstanceRecord
 }
 

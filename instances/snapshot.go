@@ -21,6 +21,7 @@ type snapshot struct {
 type entry struct {
 	instance      *Instance // nil: this pool removed it
 	state         sessions.HomeState
+	newer         sessions.HomeState // of incarnations that this replica has not heard of yet
 	since         time.Time // of HomeLost and HomeGone
 	replacedBelow uint64
 	candidate     bool
@@ -80,8 +81,8 @@ func (p *Pool) State(h sessions.Home) (sessions.HomeState, time.Time) {
 		return sessions.HomeUnknown, time.Time{}
 	case h.Incarnation < e.replacedBelow:
 		return sessions.HomeReplaced, time.Time{}
-	case e.state == sessions.HomeDrained && h.Incarnation > e.replacedBelow:
-		return sessions.HomeUp, time.Time{} // another program than the one that drained: this replica lags behind
+	case h.Incarnation > e.replacedBelow:
+		return e.newer, e.since
 	default:
 		return e.state, e.since
 	}

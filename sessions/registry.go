@@ -42,6 +42,7 @@ type Report struct {
 type InstanceRecord struct {
 	Home
 	URL         string
+	Start       string    // nonce of this incarnation's program, "" if it gave none yet
 	CreatedAt   time.Time // of this incarnation
 	LastHealthy time.Time // zero if never; monotonic
 	LostAt      time.Time // zero unless lost

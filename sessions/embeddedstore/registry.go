@@ -167,7 +167,7 @@ func (f *function) instances() (all []sessions.InstanceRecord, need seq) {
 
 func (f *function) viewInstance(in *instance, now micros) sessions.InstanceRecord {
 	r := sessions.InstanceRecord{
-		Home: in.home, URL: in.url, CreatedAt: in.created.time(), ReadAt: now.time(),
+		Home: in.home, URL: in.url, Start: in.start, CreatedAt: in.created.time(), ReadAt: now.time(),
 		LastHealthy: in.healthy.time(), LostAt: in.lost.time(), GoneAt: in.gone.time(),
 	}
 	if l := f.loads[in.home]; l != nil {

@@ -21,8 +21,7 @@ func decodeInstance(version, id, record string) (sessions.InstanceRecord, error)
 		CreatedAt: d.time(), LastHealthy: d.time(), LostAt: d.time(), GoneAt: d.time(), Used: used == 1,
 	}
 	d.time() // last seen
-	r.URL = d.string()
-	d.string() // start
+	r.URL, r.Start = d.string(), d.string()
 	d.string() // the start before
 	if d.bad || len(d.b) > 0 || format != instanceFormat {
 		return sessions.InstanceRecord{}, fmt.Errorf("%w: record of instance %q", sessions.ErrCorrupt, id)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 
@@ -23,32 +24,47 @@ func drainOnce(tb testing.TB, h Harness) {
 
 // drainRace marks an instance while sessions are pinned to it: once the mark is acknowledged, none comes.
 func drainRace(tb testing.TB, h Harness) {
-	const rounds = 40
 	replicas := h.replicas(tb, raceReplicas)
 	w := worldOn(tb, replicas[0], "a", "b")
-	ids := numbered("x", rounds*raceReplicas)
+	done := make(chan struct{})
 	var marked sessions.InstanceRecord
 	var markErr error
-	errs := make([]error, raceReplicas)
+	pinned, errs := make([]int, raceReplicas), make([]error, raceReplicas)
 	w.together(raceReplicas+1, func(n int) {
-		if n == raceReplicas {
-			marked, markErr = replicas[1].Mark(tb.Context(), sessions.Mark{
-				Function: w.fn, Home: w.homes[0], Draining: true, Deadline: longLife,
-			})
+		if n < raceReplicas {
+			pinned[n], errs[n] = w.pinUntil(replicas[n], n, done)
 			return
 		}
-		for i := range rounds {
-			if _, _, err := replicas[n].Pin(tb.Context(), w.request(ids[n*rounds+i])); err != nil {
-				errs[n] = err
-			}
-		}
+		defer close(done)
+		marked, markErr = replicas[1].Mark(tb.Context(), sessions.Mark{
+			Function: w.fn, Home: w.homes[0], Draining: true, Deadline: longLife,
+		})
 	})
 	require.NoError(tb, markErr)
-	for _, err := range errs {
+	all := 0
+	for n, err := range errs {
 		require.NoError(tb, err)
+		all += pinned[n]
 	}
 	require.Equal(tb, marked.Sessions, w.load("a"), "a session came after the mark")
-	require.Equal(tb, rounds*raceReplicas, w.load("a")+w.load("b"))
+	require.Equal(tb, all, w.load("a")+w.load("b"))
+}
+
+// pinUntil pins sessions until done is closed, and a few more, and returns how many.
+func (w *world) pinUntil(s sessions.Store, caller int, done <-chan struct{}) (n int, err error) {
+	for more := 10; more > 0; n++ {
+		select {
+		case <-done:
+			more--
+		default:
+		}
+		r := w.request(fmt.Sprintf("x%d-%d", caller, n))
+		r.PerInstance = 1 << 30
+		if _, _, err := s.Pin(w.Context(), r); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // together runs n calls at the same moment and waits for all.

@@ -72,6 +72,7 @@ func TestTeeth(t *testing.T) {
 		"List/order and pages":                                         {breaking(func(s sessions.Store) sessions.Store { return dropsOne{s} }), "should have 23 item"},
 		"List/under churn":                                             {breaking(func(s sessions.Store) sessions.Store { return dropsOne{s} }), "is missing"},
 		"Report/another start is a new incarnation":                    {breaking(func(s sessions.Store) sessions.Store { return forgetsStarts{s} }), "is not greater than"},
+		"Report/tells the start":                                       {breaking(func(s sessions.Store) sessions.Store { return forgetsStarts{s} }), "Not equal"},
 		"Report/gone":                                                  {breaking(func(s sessions.Store) sessions.Store { return forgetsLosses{s} }), "Should be"},
 		"Placement/refuses gone":                                       {breaking(func(s sessions.Store) sessions.Store { return forgetsLosses{s} }), "Not equal"},
 		"Placement/refuses an older incarnation":                       {breaking(func(s sessions.Store) sessions.Store { return forgetsStarts{s} }), "is not greater than"},
