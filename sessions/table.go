@@ -73,12 +73,15 @@ type Table struct {
 	flights *singleflight.Group
 	observe Observer
 	lost    func()
+	drained func()
 }
 
 // TableStore is what a table needs of a Store.
 type TableStore interface {
 	Pins
 	Life
+	// List is that of Records.
+	List(ctx context.Context, q Query) (Page, error)
 }
 
 // TableConfig is what a table is made of. Queue may be nil where Rules.Wait is 0; Observe may be nil.
@@ -90,6 +93,7 @@ type TableConfig struct {
 	Queue   *Queue // of this function, kept across reloads
 	Observe Observer
 	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
+	Drained func() // told of each session that this replica ended because its home has drained; may be nil
 }
 
 // NewTable returns a table.
@@ -100,12 +104,15 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Lost == nil {
 		cfg.Lost = func() {}
 	}
+	if cfg.Drained == nil {
+		cfg.Drained = func() {}
+	}
 	if cfg.Queue == nil {
 		cfg.Queue = NewQueue()
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained,
 	}
 }
 
