@@ -121,8 +121,8 @@ func TestTerminalLosesTheServerWhileItWaits(t *testing.T) {
 	require.Contains(t, f.run(t, "instances", "drain", "counter", "a", "--wait"), "0 sessions left, done\n")
 	f.mu.Lock()
 	f.instead = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Connection", "close") // the next request dials
 		_, _ = io.WriteString(w, look(3, 0, 600))
-		go f.CloseClientConnections()
 		_ = f.Listener.Close()
 		return true
 	}
