@@ -13,26 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// script is a connection on which the peer has sent all it will send. What is read past that is late: the deadline
-// passes at once.
-type script struct {
-	net.Conn
-	in    *bytes.Reader
-	piece int // bytes in one read, at most
-}
-
-func (s *script) Read(p []byte) (int, error) {
-	if s.in.Len() == 0 {
-		return 0, os.ErrDeadlineExceeded
-	}
-	return s.in.Read(p[:min(len(p), s.piece)])
-}
-
-func (*script) Write(p []byte) (int, error)     { return len(p), nil }
-func (*script) SetDeadline(time.Time) error     { return nil }
-func (*script) SetReadDeadline(time.Time) error { return nil }
-func (*script) Close() error                    { return nil }
-
 // FuzzResponse: whatever a server sends, the exchange ends, keeps no more than it may, and a connection that is good for
 // another one stands where the next response begins.
 func FuzzResponse(f *testing.F) {
