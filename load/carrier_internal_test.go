@@ -68,6 +68,8 @@ func TestGivenIDIsSentFromThenOn(t *testing.T) {
 	require.False(t, c.hears("X-Session-Id", "a"), "it had none")
 	require.Equal(t, "X-Session-Id: a\r\n", c.sends())
 	require.False(t, c.hears("X-Session-Id", "a"))
+	require.False(t, c.hears("X-Session-Id", ""))
+	require.Equal(t, "X-Session-Id: a\r\n", c.sends())
 	require.False(t, c.hears("X-Session-Id", "b\r\nEvil: c"))
 	require.True(t, c.hears("X-Session-Id", "b"))
 	require.Equal(t, "X-Session-Id: b\r\n", c.sends())
@@ -170,7 +172,7 @@ func TestCookiesAreBounded(t *testing.T) {
 // TestTargetsAreOneSiteToCookies: replicas have their addresses, and one name.
 func TestTargetsAreOneSiteToCookies(t *testing.T) {
 	for host, want := range map[string]string{"": "10.0.0.1:80", "service.test": "service.test"} {
-		p := Plan{Targets: targets(t, "http://10.0.0.1:80/", "http://10.0.0.2:81/")}
+		p := Plan{Targets: targets(t, "https://10.0.0.1:80/a/", "https://10.0.0.2:81/a/b", "http://10.0.0.3/a/", "https://10.0.0.4/c")}
 		p.Carrier, _ = ParseCarrier("cookie")
 		if host != "" {
 			p.Header = http.Header{"host": {host}}
@@ -180,8 +182,10 @@ func TestTargetsAreOneSiteToCookies(t *testing.T) {
 		require.Equal(t, want, p.Carrier.site)
 		s := &session{}
 		p.Carrier.begin(s, "")
-		p.Carrier.learn(s, p.Targets[0].URL, http.Header{"Set-Cookie": {"s=1; Path=/"}})
-		require.Equal(t, "Cookie: s=1\r\n", string(p.Carrier.stamp(nil, s, p.Targets[1].URL)))
+		p.Carrier.learn(s, p.Targets[0].URL, http.Header{"Set-Cookie": {"s=1; Path=/a; Secure"}})
+		for i, want := range []string{"Cookie: s=1\r\n", "Cookie: s=1\r\n", "", ""} {
+			require.Equal(t, want, string(p.Carrier.stamp(nil, s, p.Targets[i].URL)), p.Targets[i].URL)
+		}
 	}
 }
 

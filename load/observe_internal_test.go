@@ -25,6 +25,10 @@ func TestObserve(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, proof.Observation{From: "a", Count: 3, Counted: true, Event: "created", Epoch: 12}, o)
 
+	o, err = seen("Sample-Instance", strings.Repeat("x", MaxName+1), "Sample-Count", "3")
+	require.NoError(t, err)
+	require.Equal(t, shortened(strings.Repeat("x", MaxName+1)), o.From)
+
 	// What does not name its instance cannot be judged at all; what has no count can in part.
 	o, err = seen("Sample-Count", "3", DefaultEvent, "created")
 	require.ErrorIs(t, err, errMissing)
