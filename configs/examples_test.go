@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"encoding"
 	"os"
 	"reflect"
 	"regexp"
@@ -66,6 +67,25 @@ func TestSidecar(t *testing.T) {
 	require.Len(t, c.Functions[0].Instances.Static, 1)
 }
 
+func TestDNS(t *testing.T) {
+	c := example(t, "dns.yaml")
+	require.Empty(t, c.Functions[0].Instances.Static)
+	require.Equal(t, instances.DNSConfig{
+		Name: "counter.svc", Port: 8080, Refresh: instances.DefaultDNSRefresh, Family: instances.FamilyIPv4,
+	}, *c.Functions[0].Instances.DNS)
+}
+
+// TestReferenceShowsDNSDefaults takes the comment marks off the dns block.
+func TestReferenceShowsDNSDefaults(t *testing.T) {
+	text := reference(t)
+	i := strings.Index(text, "      # dns:")
+	j := i + strings.Index(text[i:], "      # kubernetes")
+	text = text[:i] + regexp.MustCompile(`(?m)^      # `).ReplaceAllString(text[i:j], "      ") + text[j:]
+	want := instances.DefaultDNSConfig()
+	want.Name, want.Port = "counter.svc", 8080
+	require.Equal(t, want, *parse(t, text).Functions[0].Instances.DNS)
+}
+
 // TestEveryFileIsTested fails when an example is added that no test above loads.
 func TestEveryFileIsTested(t *testing.T) {
 	entries, err := os.ReadDir(".")
@@ -76,7 +96,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
+	require.Equal(t, []string{"dns.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {
@@ -118,7 +138,7 @@ func requireKeys(t *testing.T, text string, typ reflect.Type) {
 	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 		typ = typ.Elem()
 	}
-	if typ.Kind() != reflect.Struct {
+	if typ.Kind() != reflect.Struct || typ.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
 		return
 	}
 	for f := range typ.Fields() {

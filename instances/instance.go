@@ -19,13 +19,19 @@ type Instance struct {
 
 	limit       atomic.Int64 // requests in flight; below 1: none
 	inFlight    atomic.Int64
-	incarnation atomic.Uint64 // as the registry said last; 0: not yet
+	incarnation atomic.Uint64         // as the registry said last; 0: not yet
+	hearsay     atomic.Bool           // only other replicas list it
+	reach       atomic.Pointer[reach] // where it may be dialled; hearsay only
 
 	gone   context.Context
 	retire context.CancelFunc
 	wake   chan struct{} // of capacity 1: probe at once
 
 	// The pool's mutex guards what follows.
+	source   Source    // lists it
+	draining bool      // its source says so
+	unready  bool      // its source says so
+	heardAt  time.Time // hearsay: when it was found
 	health   health
 	asked    time.Time // probeStale asked for a probe since
 	used     bool      // isolation: it has had its session
@@ -35,6 +41,7 @@ type Instance struct {
 	goneAt   bool      // the registry has it gone
 	floor    uint64    // an earlier program of this ID was removed here; it had this incarnation
 	fresh    bool      // an earlier program of this ID was removed here, and the registry has not named the new one yet
+	returns  bool      // that program had the same URL: the new one may be the same
 }
 
 // ID returns the configured or discovered name.
@@ -83,7 +90,7 @@ func (i *Instance) Refused() { i.pool.openCircuit(i, circuitRefused, syscall.ECO
 // HomeSuspect, and the instance takes no new session, until a probe succeeds. It is probed at once.
 func (i *Instance) Unreachable(err error) { i.pool.openCircuit(i, circuitUnreachable, err) }
 
-// Gone returns a context that is cancelled when the source no longer lists the instance. It stays open when the
+// Gone returns a context that is cancelled when no source lists the instance any more. It stays open when the
 // pool's Run ends: a replica that leaves does not take its instances along.
 func (i *Instance) Gone() context.Context { return i.gone }
 
@@ -105,7 +112,7 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 	if current {
 		i.health.unproven = false
 	}
-	if !i.goneAt && r.Incarnation > i.floor {
+	if !i.goneAt && (r.Incarnation > i.floor || i.returns && current) {
 		i.fresh = false
 	}
 }
@@ -113,15 +120,22 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 // candidate says whether a new session may go here, for all that health says. Whether there is room, and whether
 // isolation has used the instance up, is the store's to say: it knows at once, and tells full from unavailable.
 func (i *Instance) candidate() bool {
-	return i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven && !i.drain.on()
+	return i.listed() && !i.drains() && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
 }
+
+// listed says whether new work may go here, for all that its source says; a drain aside, which is not only its source's.
+func (i *Instance) listed() bool { return !i.unready && !i.hearsay.Load() }
 
 // replacedBelow is the least incarnation that is not known to have been replaced.
 func (i *Instance) replacedBelow() uint64 {
-	if i.fresh {
+	switch {
+	case i.fresh && i.returns:
+		return max(i.incarnation.Load(), i.floor)
+	case i.fresh:
 		return max(i.incarnation.Load(), i.floor+1)
+	default:
+		return i.incarnation.Load()
 	}
-	return i.incarnation.Load()
 }
 
 // newer is what State answers for incarnations later than replacedBelow: a drain is not theirs, and no doubt either.
@@ -134,8 +148,9 @@ func (i *Instance) newer() sessions.HomeState {
 
 // home is what State answers for the incarnation replacedBelow.
 func (i *Instance) home() sessions.HomeState {
-	// With a floor the old incarnations are told apart; without one, any session might be of the removed program.
-	if i.fresh && i.floor == 0 && !i.health.lost {
+	// With a floor the old incarnations are told apart; without one, any session might be of the removed program. One
+	// that returns may be what they know, or not.
+	if i.fresh && (i.floor == 0 || i.returns) && !i.health.lost {
 		return sessions.HomeSuspect
 	}
 	if i.drain.over && !i.health.lost && !i.health.unproven {

@@ -14,14 +14,14 @@ const (
 	maxRemovals   = 1024
 )
 
-// removal is an instance that the source does not list any more.
+// removal is an instance that no source lists any more.
 type removal struct {
 	instance *Instance
 	at       time.Time
 	reported bool
 }
 
-// sync takes over what the source says.
+// sync takes over what the sources say.
 func (p *Pool) sync() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,22 +34,31 @@ func (p *Pool) syncLocked() {
 	for _, i := range p.instances {
 		old[i.id] = i
 	}
-	places := p.source.Places()
-	next := make([]*Instance, 0, len(places))
+	roster, heard := p.roster()
+	p.heard = heard
+	p.tellClashes(roster.clashes)
+	next := make([]*Instance, 0, len(roster.all))
 	var started []*Instance
-	for _, place := range places {
-		if i := old[place.ID]; i != nil && i.url.String() == place.URL.String() {
-			next = append(next, i)
-			delete(old, place.ID)
-			continue
+	for _, l := range roster.all {
+		i := old[l.ID]
+		if i != nil && i.url.String() == l.URL.String() {
+			delete(old, l.ID)
+			i.hearsay.Store(false)
+		} else {
+			i = p.newInstance(l.Place, now)
+			started = append(started, i)
 		}
-		i := p.newInstance(place, now)
-		next, started = append(next, i), append(started, i)
+		i.source, i.draining, i.unready = l.source, l.Draining, l.Unready
+		next = append(next, i)
 	}
 	// Removals first: an instance that takes a removed one's ID must know that there was another.
 	for _, i := range old {
-		p.remove(i, now)
+		if !i.hearsay.Load() {
+			p.remove(i, now)
+		}
 	}
+	p.reach = newReach(p.cfg, next)
+	next = append(next, p.hearsayBeside(next)...)
 	for _, i := range started {
 		p.succeed(i)
 		p.startProbing(i)
@@ -79,10 +88,12 @@ func (p *Pool) remove(i *Instance, now time.Time) {
 }
 
 // succeed makes i the successor of a removed instance with its ID, if there is one: until the registry has named its
-// incarnation, sessions of the other must not reach it.
+// incarnation, sessions of the other must not reach it. At the same address it may be the very same program, which an
+// answer of the name server had left out for once: its start nonce tells, and the registry compares.
 func (p *Pool) succeed(i *Instance) {
 	if r, ok := p.removed[i.id]; ok {
 		i.fresh, i.floor = true, max(r.instance.floor, r.instance.incarnation.Load())
+		i.returns = !r.instance.fresh && r.instance.url.String() == i.url.String()
 	}
 }
 
@@ -122,10 +133,11 @@ type View struct {
 	Sessions    int       // Active ones, when the registry last answered
 	Used        bool      // isolation: it has had its session
 	DrainUntil  time.Time // of a draining instance: its sessions may stay until then; else zero
+	Hearsay     bool      // only other replicas list it
 	Incarnation uint64    // 0 until the registry has named one
 }
 
-// Snapshot returns the instances in their source's order, then those that are gone and still have requests in
+// Snapshot returns the instances in their sources' order, then those that are gone and still have requests in
 // flight.
 func (p *Pool) Snapshot() []View {
 	p.mu.Lock()
@@ -149,13 +161,13 @@ func (i *Instance) view() View {
 	v := View{
 		ID: i.id, URL: i.url.String(), State: h.phase.String(), Since: h.since,
 		Suspect: h.phase == phaseUnhealthy && !h.lost, CircuitOpen: h.circuit != circuitClosed,
-		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Incarnation: i.incarnation.Load(),
+		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Hearsay: i.hearsay.Load(), Incarnation: i.incarnation.Load(),
+	}
+	if i.drains() && h.phase == phaseReady {
+		v.State = StateDraining
 	}
 	if i.drain.on() {
-		v.DrainUntil = i.drain.until
-		if h.phase == phaseReady {
-			v.State, v.Since = StateDraining, i.drain.since
-		}
+		v.DrainUntil, v.Since = i.drain.until, i.drain.since
 	}
 	if h.err != nil {
 		v.Error = h.err.Error()

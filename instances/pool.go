@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,14 +23,20 @@ type Registry interface {
 	// Report stores this replica's view and returns the record of each reported instance, in the order given.
 	// sessions.ErrUnavailable.
 	Report(ctx context.Context, r sessions.Report) ([]sessions.InstanceRecord, error)
+	// Instances returns all records of the function. sessions.ErrUnavailable.
+	Instances(ctx context.Context, function string) ([]sessions.InstanceRecord, error)
 }
 
 // PoolConfig says what a pool is made of.
 type PoolConfig struct {
 	// Function and Version name the pool. They never change.
 	Function, Version string
-	// Config has the sources and the probe. Zeros in Config.Health, and of Config.DrainDeadline, mean the defaults.
+	// Config has the static list and the probe. Zeros in Config.Health, and of Config.DrainDeadline, mean the defaults.
 	Config Config
+	// Sources are where instances come from beside Config.Static. Where two list the same ID, or the same address, the
+	// first one counts, and the static list is before all others. A source that the last configuration had too goes on
+	// running.
+	Sources []Source
 	// RequestsPerInstance bounds the requests in flight on one instance; below 1 there is no bound.
 	RequestsPerInstance int
 	// Connect bounds the TCP connect that is the probe where Config.Health is nil, if it is shorter than
@@ -37,6 +44,8 @@ type PoolConfig struct {
 	Connect time.Duration
 	// LossGrace is how long sessions wait for a lost home; 0 where they are re-homed.
 	LossGrace time.Duration
+	// Own are the process's own listeners, which are no instances, whatever other replicas say.
+	Own []netip.AddrPort
 	// Registry hears of every instance and names its incarnations. Required.
 	Registry Registry
 	// Logger gets changes of state; nil: nobody does.
@@ -52,28 +61,35 @@ type Pool struct {
 	ready   atomic.Bool
 	probe   probeFunc
 	kick    chan struct{} // of capacity 1: report at once
+	inquiry inquiry
 
-	mu        sync.Mutex
-	cfg       PoolConfig
-	rules     rules
-	log       *slog.Logger
-	source    Source
-	instances []*Instance // in the source's order
-	removed   map[string]removal
-	doubting  bool // this replica suspects itself
-	running   *run // nil unless Run runs
+	mu         sync.Mutex
+	cfg        PoolConfig
+	rules      rules
+	log        *slog.Logger
+	sources    []Source
+	leaving    []Source // no longer configured; what they listed stays until the others have heard what there is
+	heard      bool     // every source has heard what there is
+	clashes    map[clash]bool
+	instances  []*Instance // in the sources' order
+	reach      *reach
+	disbeliefs map[sessions.Home]time.Time // that were asked for in vain
+	removed    map[string]removal
+	doubting   bool // this replica suspects itself
+	running    *run // nil unless Run runs
 }
 
 // run is what Run has started.
 type run struct {
 	ctx        context.Context
+	began      time.Time
 	goroutines sync.WaitGroup
-	stopSource context.CancelFunc
+	sources    map[Source]context.CancelFunc
 }
 
 // NewPool returns a pool whose instances are all starting. Nothing is probed until Run. ErrConfig.
 func NewPool(cfg PoolConfig) (*Pool, error) {
-	p := &Pool{probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}}
+	p := &Pool{probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}, disbeliefs: map[sessions.Home]time.Time{}}
 	p.current.Store(&snapshot{changed: make(chan struct{})})
 	p.cfg.Function, p.cfg.Version = cfg.Function, cfg.Version
 	if err := p.Apply(cfg); err != nil {
@@ -88,7 +104,7 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 // listed is gone: its Gone is cancelled, and the registry is told. Another URL under the same ID is another program:
 // the old one is gone and the new one starts.
 func (p *Pool) Apply(cfg PoolConfig) error {
-	source, err := cfg.check()
+	sources, err := cfg.check()
 	if err != nil {
 		return err
 	}
@@ -98,7 +114,8 @@ func (p *Pool) Apply(cfg PoolConfig) error {
 		return fmt.Errorf("%w: the pool of %s %s cannot become that of %s %s",
 			ErrConfig, p.cfg.Function, p.cfg.Version, cfg.Function, cfg.Version)
 	}
-	p.cfg, p.source = cfg, source
+	p.cfg = cfg
+	p.setSources(sources)
 	p.log = cfg.Logger
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -112,33 +129,36 @@ func (p *Pool) Apply(cfg PoolConfig) error {
 			i.probeNow()
 		}
 	}
-	p.followSource()
+	p.followSources()
 	p.syncLocked()
 	return nil
 }
 
-// check returns the source that cfg describes.
-func (cfg PoolConfig) check() (Source, error) {
+// check returns the sources that cfg describes.
+func (cfg PoolConfig) check() ([]Source, error) {
 	if cfg.Registry == nil {
 		return nil, fmt.Errorf("%w: no registry", ErrConfig)
 	}
 	var problems []error
-	cfg.Config.withDefaults().Validate(func(key, problem string) {
-		problems = append(problems, fmt.Errorf("%s: %s", key, problem))
-	})
+	report := func(key, problem string) { problems = append(problems, fmt.Errorf("%s: %s", key, problem)) }
+	cfg.Config.withDefaults().validate(report, len(cfg.Sources) > 0)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, errors.Join(problems...))
 	}
-	return newStatic(cfg.Config.Static)
+	listed, err := newStatic(cfg.Config.Static)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return append([]Source{listed}, cfg.Sources...), nil
 }
 
 // Run probes the instances and reports them until ctx is done, and returns when all it started has ended. Call it
 // once. What the pool knows stays readable afterwards.
 func (p *Pool) Run(ctx context.Context) {
-	r := &run{ctx: ctx, stopSource: func() {}}
+	r := &run{ctx: ctx, began: time.Now(), sources: map[Source]context.CancelFunc{}}
 	p.mu.Lock()
 	p.running = r
-	p.followSource()
+	p.followSources()
 	for _, i := range p.instances {
 		p.startProbing(i)
 	}
@@ -149,25 +169,13 @@ func (p *Pool) Run(ctx context.Context) {
 	// From here on Apply starts nothing more, so that Wait waits for all there is.
 	p.mu.Lock()
 	p.running = nil
-	r.stopSource()
 	p.mu.Unlock()
 	r.goroutines.Wait()
 }
 
-// followSource runs the present source in place of the one before.
-func (p *Pool) followSource() {
-	if p.running == nil {
-		return
-	}
-	p.running.stopSource()
-	ctx, cancel := context.WithCancel(p.running.ctx)
-	p.running.stopSource = cancel
-	source := p.source
-	p.running.goroutines.Go(func() { source.Run(ctx, p.sync) })
-}
-
-// Ready says whether every instance that the pool began with was probed, and the result reported or the report
-// failed. It stays true: an instance that a reload adds makes no replica unready.
+// Ready says whether the sources have said what there is, or have had sourcePatience for it, and every instance was
+// probed, and the result reported or the report failed. It stays true: an instance that a reload adds makes no replica
+// unready.
 func (p *Pool) Ready() bool { return p.ready.Load() }
 
 // publish makes the present state of the instances what readers see. freed says that a candidate has a free slot
@@ -188,7 +196,7 @@ func (p *Pool) publish(freed bool) {
 func (p *Pool) snapshot() *snapshot {
 	s := &snapshot{byID: make(map[string]entry, len(p.instances)+len(p.removed))}
 	for id, r := range p.removed {
-		s.byID[id] = entry{state: sessions.HomeGone, newer: sessions.HomeGone, since: r.at}
+		s.byID[id] = entry{state: sessions.HomeGone, newer: sessions.HomeGone, since: r.at, through: r.instance.incarnation.Load()}
 	}
 	for _, i := range p.instances {
 		e := entry{instance: i, state: i.home(), newer: i.newer(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
@@ -198,11 +206,12 @@ func (p *Pool) snapshot() *snapshot {
 		s.byID[i.id] = e
 		if e.candidate {
 			s.candidates = append(s.candidates, i.Home())
+			s.takers = append(s.takers, i)
 		}
 		if e.state == sessions.HomeDrained {
 			s.drained = append(s.drained, i.Home())
 		}
-		if i.health.healthy() {
+		if i.listed() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)
 		}
 	}

@@ -90,6 +90,9 @@ func (p *Pool) report(ctx context.Context) error {
 		p.take(about, records)
 	}
 	p.noteReady(about)
+	if err == nil {
+		err = p.hearAgain(ctx)
+	}
 	return err
 }
 
@@ -150,6 +153,9 @@ func (p *Pool) liveReport() (sessions.Report, []sent) {
 	r := p.newReport()
 	var about []sent
 	for _, i := range p.instances {
+		if i.hearsay.Load() {
+			continue // who lists it reports it: what is gone there must not be up because of this
+		}
 		// A reload may have come between the two reports.
 		if gone, ok := p.removed[i.id]; ok && !gone.reported {
 			continue
@@ -186,9 +192,10 @@ func (p *Pool) take(about []sent, records []sessions.InstanceRecord) {
 	p.publish(freed)
 }
 
-// noteReady latches Ready when the report was about probed instances only, whether or not the registry heard it.
+// noteReady latches Ready when the report was about all there is, all of it probed, whether or not the registry heard
+// it.
 func (p *Pool) noteReady(about []sent) {
-	if p.ready.Load() || len(about) == 0 {
+	if p.ready.Load() || !p.complete(len(about)) {
 		return
 	}
 	for _, s := range about {
@@ -197,4 +204,18 @@ func (p *Pool) noteReady(about []sent) {
 		}
 	}
 	p.ready.Store(true)
+}
+
+// complete says whether n instances are all there are, as far as sources can be waited for.
+func (p *Pool) complete(n int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	late := p.running != nil && time.Since(p.running.began) >= sourcePatience
+	listed := 0
+	for _, i := range p.instances {
+		if !i.hearsay.Load() {
+			listed++
+		}
+	}
+	return n == listed && (p.heard || late)
 }

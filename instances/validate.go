@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,21 +31,29 @@ const (
 
 // Validate calls report for everything in c that Limpet cannot run with. The key is relative to c, such as
 // "static[1].url"; the problem says what is accepted. A URL's password never appears in a problem.
-func (c Config) Validate(report func(key, problem string)) {
-	c.validateSources(report)
+func (c Config) Validate(report func(key, problem string)) { c.validate(report, false) }
+
+// validate is Validate. others says that there are sources that c knows nothing of.
+func (c Config) validate(report func(key, problem string), others bool) {
+	c.validateSources(report, others)
 	validateStatic(c.Static, report)
 	if c.Health != nil {
 		c.Health.validate(report)
+	}
+	for i, text := range c.AllowedRanges {
+		if _, err := netip.ParsePrefix(text); err != nil {
+			report(fmt.Sprintf("allowed_ranges[%d]", i), fmt.Sprintf("%.60q is no range, accepted is one such as 10.0.0.0/8", text))
+		}
 	}
 	if c.DrainDeadline < MinDrainDeadline || c.DrainDeadline > MaxDrainDeadline {
 		report("drain_deadline", fmt.Sprintf("%s is out of range, accepted is %s to %s", c.DrainDeadline, MinDrainDeadline, MaxDrainDeadline))
 	}
 }
 
-func (c Config) validateSources(report func(key, problem string)) {
-	const problem = "this source is not built yet, accepted is static"
+func (c Config) validateSources(report func(key, problem string), others bool) {
+	const problem = "this source is not built yet, accepted is static or dns"
 	if c.DNS != nil {
-		report("dns", problem)
+		c.DNS.validate(func(key, problem string) { report("dns."+key, problem) })
 	}
 	if c.Kubernetes != nil {
 		report("kubernetes", problem)
@@ -50,7 +61,7 @@ func (c Config) validateSources(report func(key, problem string)) {
 	if c.Process != nil {
 		report("process", problem)
 	}
-	if len(c.Static) == 0 && c.DNS == nil && c.Kubernetes == nil && c.Process == nil {
+	if !others && len(c.Static) == 0 && c.DNS == nil && c.Kubernetes == nil && c.Process == nil {
 		report("static", "a function without instances can answer nothing, accepted is at least one {id, url}")
 	}
 }
@@ -59,7 +70,7 @@ func validateStatic(list []StaticInstance, report func(key, problem string)) {
 	ids, addrs := map[string]int{}, map[string]int{}
 	for i, s := range list {
 		key := fmt.Sprintf("static[%d]", i)
-		if !validID(s.ID) {
+		if !ValidID(s.ID) {
 			report(key+".id", fmt.Sprintf("%.*q is not an instance ID, accepted is %s", maxID, s.ID, acceptedID))
 		} else if first, ok := ids[s.ID]; ok {
 			report(key+".id", fmt.Sprintf("%q is the ID of static[%d] too, accepted is an ID that no other instance has", s.ID, first))
@@ -84,6 +95,12 @@ func (h HealthConfig) validate(report func(key, problem string)) {
 	if !validPath(h.Path) {
 		report("health.path", fmt.Sprintf("%q is not a path, accepted is a path that starts with /, such as %s", h.Path, DefaultHealthPath))
 	}
+	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost}, h.Method) {
+		report("health.method", fmt.Sprintf("%.20q is no method of a probe, accepted is GET, HEAD, OPTIONS or POST", h.Method))
+	}
+	if h.Status.First < 200 || h.Status.Last > 599 || h.Status.First > h.Status.Last {
+		report("health.status", fmt.Sprintf("%s is out of range, accepted is %s", h.Status, AcceptedStatuses))
+	}
 	for _, d := range []struct {
 		key   string
 		value time.Duration
@@ -102,7 +119,8 @@ func (h HealthConfig) validate(report func(key, problem string)) {
 	}
 }
 
-func validID(id string) bool {
+// ValidID says whether id can name an instance: [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}.
+func ValidID(id string) bool {
 	if id == "" || len(id) > maxID || id[0] == '.' || id[0] == '-' {
 		return false
 	}

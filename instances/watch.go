@@ -28,7 +28,7 @@ func (p *Pool) watch(ctx context.Context, i *Instance) {
 		rules, opened := p.probeTerms(i)
 		r := result{began: time.Now(), opened: opened}
 		probeCtx, cancel := context.WithTimeout(ctx, rules.timeout)
-		r.start, r.err = p.probe(probeCtx, i.url, rules.path)
+		r.start, r.err = p.probe(probeCtx, target{i.url, rules.ask, i.Control})
 		cancel()
 		if ctx.Err() != nil {
 			return // an aborted probe says nothing

@@ -36,7 +36,7 @@ func (t *Transports) For(inst *instances.Instance) *http.Transport {
 	if tr, ok := t.byInstance.Load(inst); ok {
 		return tr.(*http.Transport)
 	}
-	mine := t.transport()
+	mine := t.transport(inst)
 	tr, had := t.byInstance.LoadOrStore(inst, mine)
 	if !had {
 		context.AfterFunc(inst.Gone(), func() {
@@ -55,8 +55,8 @@ func (t *Transports) CloseIdle() {
 	})
 }
 
-func (t *Transports) transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: t.Timeouts.Connect}
+func (t *Transports) transport(inst *instances.Instance) *http.Transport {
+	dialer := &net.Dialer{Timeout: t.Timeouts.Connect, Control: inst.Control}
 	return &http.Transport{
 		Proxy: nil, // an instance is dialled directly, whatever HTTP_PROXY says
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {

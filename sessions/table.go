@@ -74,6 +74,7 @@ type Table struct {
 	observe Observer
 	lost    func()
 	drained func()
+	find    func(context.Context, Home)
 }
 
 // TableStore is what a table needs of a Store.
@@ -94,6 +95,9 @@ type TableConfig struct {
 	Observe Observer
 	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
 	Drained func() // told of each session that this replica ended because its home has drained; may be nil
+	// Find makes the pool learn from the registry where a home lives that its State calls unknown. It is asked about
+	// homes that other replicas have seen healthy a moment ago. nil: there are no other replicas.
+	Find func(ctx context.Context, h Home)
 }
 
 // NewTable returns a table.
@@ -107,12 +111,15 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Drained == nil {
 		cfg.Drained = func() {}
 	}
+	if cfg.Find == nil {
+		cfg.Find = func(context.Context, Home) {}
+	}
 	if cfg.Queue == nil {
 		cfg.Queue = NewQueue()
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained, find: cfg.Find,
 	}
 }
 

@@ -20,7 +20,7 @@ const module = "github.com/limpet-proxy/limpet"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/limpet": {
-			"affinity", "api", "configs", "dialects", "instances", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
+			"affinity", "api", "configs", "dialects", "instances", "instances/dns", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
 			"sessions", "sessions/embeddedstore", "sessions/redisstore",
 		},
 		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
@@ -31,6 +31,8 @@ func arrows() map[string][]string {
 		"proxy":                         {"affinity", "dialects", "instances", "metrics", "sessions"},
 		"affinity":                      {"metrics", "sessions"},
 		"instances":                     {"metrics", "sessions"},
+		"instances/dns":                 {"instances"},
+		"instances/sourcetest":          {"instances"},
 		"sessions":                      {"metrics"},
 		"sessions/embeddedstore":        {"metrics", "sessions"},
 		"sessions/redisstore":           {"metrics", "sessions"},
@@ -53,6 +55,7 @@ func owners() map[string][]string {
 		"github.com/prometheus/client_golang/prometheus/promhttp": {"api"},
 		"github.com/spf13/cobra":                                  {"cmd/limpet"},
 		"github.com/spf13/pflag":                                  {"cmd/limpet"},
+		"github.com/miekg/dns":                                    {"instances/dns"},
 		"github.com/goccy/go-yaml":                                {"configs"},
 		"github.com/tidwall/btree":                                {"sessions/embeddedstore"},
 		"github.com/hashicorp/golang-lru":                         {"sessions", "sample"},
@@ -62,7 +65,7 @@ func owners() map[string][]string {
 		"golang.org/x/net/http/httpguts":                          {"load"},
 		"golang.org/x/term":                                       {"cmd/limpet"},
 		"github.com/HdrHistogram/hdrhistogram-go":                 {"load"},
-		"github.com/stretchr/testify":                             {"sessions/storetest"},
+		"github.com/stretchr/testify":                             {"instances/sourcetest", "sessions/storetest"},
 	}
 }
 
@@ -161,7 +164,7 @@ func standard(path string) bool {
 
 func TestTheBinaryHoldsNothingOfTheTests(t *testing.T) {
 	for _, p := range list(t, "-deps", "./cmd/limpet") {
-		for _, part := range []string{"/storetest", "/redistest", "github.com/stretchr/", "testing"} {
+		for _, part := range []string{"/storetest", "/sourcetest", "/redistest", "github.com/stretchr/", "testing"} {
 			require.False(t, strings.HasSuffix(p.ImportPath, part) || strings.HasPrefix(p.ImportPath, part), p.ImportPath)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -18,10 +19,12 @@ import (
 // functionID identifies a function.
 type functionID struct{ name, qualifier string }
 
-// running is a function at work. It is immutable; its pool and queue outlive a reload.
+// running is a function at work. It is immutable; its pool and queue outlive a reload, and so do sources that it leaves as
+// they were.
 type running struct {
 	function *proxy.Function
 	pool     *instances.Pool
+	sources  []source // beside the static list
 	queue    *sessions.Queue
 	stop     context.CancelFunc
 	stopped  chan struct{} // closed when the pool's goroutines have ended
@@ -35,6 +38,11 @@ type functions struct {
 	logger  *slog.Logger
 	keys    *affinity.Keys // signs the cookies of functions without a keys_file
 
+	shared bool             // other replicas may share the store
+	own    []netip.AddrPort // the process's listeners
+
+	instanceKey []byte // makes the IDs of instances that are found by address
+
 	retiring sync.WaitGroup // reports of instances whose function is no longer listed
 
 	mu  sync.Mutex
@@ -43,9 +51,10 @@ type functions struct {
 
 // prepared is a function that is checked and built but not in force.
 type prepared struct {
-	cfg  proxy.FunctionConfig
-	rule affinity.Rule
-	pool *instances.Pool // fresh; dropped when the function runs already
+	cfg     proxy.FunctionConfig
+	rule    affinity.Rule
+	sources []source
+	pool    *instances.Pool // fresh; dropped when the function runs already
 }
 
 // apply makes cfgs the functions in force and returns their routes: all of them, or, after an error, none.
@@ -54,7 +63,7 @@ func (f *functions) apply(cfgs []proxy.FunctionConfig) (*proxy.Routes, error) {
 	defer f.mu.Unlock()
 	ready := make([]prepared, 0, len(cfgs))
 	for _, cfg := range cfgs {
-		p, err := f.prepare(cfg)
+		p, err := f.prepare(cfg, f.all[functionID{cfg.Name, cfg.Qualifier}])
 		if err != nil {
 			return nil, fmt.Errorf("function %s/%s: %w", cfg.Name, cfg.Qualifier, err)
 		}
@@ -82,8 +91,8 @@ func (f *functions) apply(cfgs []proxy.FunctionConfig) (*proxy.Routes, error) {
 	return proxy.NewRoutes(serving), nil
 }
 
-// prepare does all that can fail.
-func (f *functions) prepare(cfg proxy.FunctionConfig) (prepared, error) {
+// prepare does all that can fail. old is what runs of the function, nil if nothing does.
+func (f *functions) prepare(cfg proxy.FunctionConfig, old *running) (prepared, error) {
 	keys := f.keys
 	if file := cfg.Affinity.Cookie.KeysFile; cfg.Affinity.Type == sessions.AffinityCookie && file != "" {
 		var err error
@@ -95,15 +104,24 @@ func (f *functions) prepare(cfg proxy.FunctionConfig) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	pool, err := instances.NewPool(f.poolConfig(cfg))
-	return prepared{cfg, rule, pool}, err
+	sources, err := f.newSources(cfg, old)
+	if err != nil {
+		return prepared{}, err
+	}
+	p := prepared{cfg: cfg, rule: rule, sources: sources}
+	p.pool, err = instances.NewPool(f.poolConfig(p))
+	return p, err
 }
 
-func (f *functions) poolConfig(cfg proxy.FunctionConfig) instances.PoolConfig {
+func (f *functions) poolConfig(p prepared) instances.PoolConfig {
+	cfg := p.cfg
 	pc := instances.PoolConfig{
 		Function: cfg.Name, Version: cfg.Qualifier, Config: cfg.Instances,
 		RequestsPerInstance: cfg.RequestsPerInstance, Connect: cfg.Timeouts.Connect,
-		Registry: f.store, Logger: f.logger,
+		Registry: f.store, Logger: f.logger, Own: f.own,
+	}
+	for _, s := range p.sources {
+		pc.Sources = append(pc.Sources, s.Source)
 	}
 	if cfg.OnInstanceLoss == sessions.LossFail {
 		pc.LossGrace = cfg.LossGrace
@@ -117,7 +135,7 @@ func (f *functions) enforce(p prepared, old *running) (*running, error) {
 	r := running{}
 	if old == nil {
 		r = f.start(p.pool)
-	} else if err := old.pool.Apply(f.poolConfig(p.cfg)); err != nil {
+	} else if err := old.pool.Apply(f.poolConfig(p)); err != nil {
 		return nil, err
 	} else {
 		r = *old
@@ -128,13 +146,17 @@ func (f *functions) enforce(p prepared, old *running) (*running, error) {
 		Transports: transports(p.cfg, old),
 	}
 	if p.cfg.Affinity.Type != sessions.AffinityNone {
-		function.Table = sessions.NewTable(sessions.TableConfig{
+		tc := sessions.TableConfig{
 			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
 			Lost:    func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
 			Drained: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedDrained, 1) },
-		})
+		}
+		if f.shared {
+			tc.Find = r.pool.Find
+		}
+		function.Table = sessions.NewTable(tc)
 	}
-	r.function = function
+	r.function, r.sources = function, p.sources
 	return &r, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,7 +70,10 @@ func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, e
 	p.cache = sessions.NewCache(sessions.CacheConfig{
 		Size: cfg.Cache.Sessions, Life: sessions.DefaultCacheLife, StaleMax: staleMax(cfg.Store), News: p.news,
 	})
-	p.functions = &functions{store: p.store, cache: p.cache, metrics: p.metrics, logger: logger, all: map[functionID]*running{}}
+	p.functions = &functions{
+		store: p.store, cache: p.cache, metrics: p.metrics, logger: logger, all: map[functionID]*running{},
+		shared: cfg.Store.Kind == configs.StoreRedis, own: p.listeners(),
+	}
 	p.metrics.CollectInstances(p.functions.samples)
 	p.metrics.CollectTable(p.tableSample)
 	return p, nil
@@ -83,6 +87,16 @@ func (p *process) listen() (err error) {
 		return errors.Join(fmt.Errorf("admin: %w", err), p.data.Close())
 	}
 	return nil
+}
+
+// listeners are the addresses that are taken.
+func (p *process) listeners() (all []netip.AddrPort) {
+	for _, l := range []net.Listener{p.data, p.admin} {
+		if at, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
+			all = append(all, at)
+		}
+	}
+	return all
 }
 
 // serve serves until ctx is done, then leaves in order and returns. started, if not nil, is called once functions are
@@ -135,6 +149,7 @@ func (p *process) start(ctx, background context.Context, failed chan<- error) er
 	if p.functions.keys, err = affinity.NewKeys(p.secrets[secretCookie]); err != nil {
 		return err
 	}
+	p.functions.instanceKey = p.secrets[secretInstances]
 	if err := p.apply(p.cfg); err != nil {
 		return err
 	}

@@ -19,12 +19,13 @@ const (
 	secretCookie     = "cookie"      // signs the cookies of functions without a keys_file
 	secretAccessLog  = "access-log"  // of the session hashes in logs
 	secretSessionAPI = "session-api" // seals page tokens
+	secretInstances  = "instances"   // makes the IDs of instances that are found by address
 )
 
 // loadSecrets waits for the store.
 func loadSecrets(ctx context.Context, store sessions.Shared) (secrets, error) {
 	all := secrets{}
-	for _, name := range []string{secretCookie, secretAccessLog, secretSessionAPI} {
+	for _, name := range []string{secretCookie, secretAccessLog, secretSessionAPI, secretInstances} {
 		secret, err := sharedSecret(ctx, store, name)
 		if err != nil {
 			return nil, fmt.Errorf("secret %s: %w", name, err)
@@ -53,7 +54,7 @@ func (f *functions) api() []api.Function {
 	for _, r := range f.snapshot() {
 		cfg, rule := r.function.Config, r.function.Rule
 		all = append(all, api.Function{
-			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: cfg.Affinity.Type, Source: "static", Table: r.function.Table,
+			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: cfg.Affinity.Type, Source: sourceNames(cfg.Instances), Table: r.function.Table,
 			DrainDeadline: cfg.Instances.DrainDeadline, Refresh: r.pool.Refresh, InFlight: r.pool.InFlight,
 			Issue: func(h http.Header, s sessions.Session, secure bool) {
 				if cfg.Affinity.Type == sessions.AffinityCookie {
