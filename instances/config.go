@@ -28,7 +28,8 @@ type Config struct {
 	Health     *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
 	// AllowedRanges are where an instance may be dialled that only other replicas list. None: private networks, and
 	// loopback where an instance of the function's own is there.
-	AllowedRanges []string      `yaml:"allowed_ranges"`
+	AllowedRanges []string `yaml:"allowed_ranges"`
+	// DrainDeadline is how long sessions may stay on a draining instance, unless its drain says.
 	DrainDeadline time.Duration `yaml:"drain_deadline"`
 }
 

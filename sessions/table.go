@@ -73,6 +73,7 @@ type Table struct {
 	flights *singleflight.Group
 	observe Observer
 	lost    func()
+	drained func()
 	find    func(context.Context, Home)
 }
 
@@ -80,6 +81,8 @@ type Table struct {
 type TableStore interface {
 	Pins
 	Life
+	// List is that of Records.
+	List(ctx context.Context, q Query) (Page, error)
 }
 
 // TableConfig is what a table is made of. Queue may be nil where Rules.Wait is 0; Observe may be nil.
@@ -91,6 +94,7 @@ type TableConfig struct {
 	Queue   *Queue // of this function, kept across reloads
 	Observe Observer
 	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
+	Drained func() // told of each session that this replica ended because its home has drained; may be nil
 	// Find makes the pool learn from the registry where a home lives that its State calls unknown. It is asked about
 	// homes that other replicas have seen healthy a moment ago. nil: there are no other replicas.
 	Find func(ctx context.Context, h Home)
@@ -104,6 +108,9 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Lost == nil {
 		cfg.Lost = func() {}
 	}
+	if cfg.Drained == nil {
+		cfg.Drained = func() {}
+	}
 	if cfg.Find == nil {
 		cfg.Find = func(context.Context, Home) {}
 	}
@@ -112,7 +119,7 @@ func NewTable(cfg TableConfig) *Table {
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, find: cfg.Find,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained, find: cfg.Find,
 	}
 }
 
