@@ -163,11 +163,14 @@ func (i *Instance) view() View {
 		Suspect: h.phase == phaseUnhealthy && !h.lost, CircuitOpen: h.circuit != circuitClosed,
 		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Hearsay: i.hearsay.Load(), Incarnation: i.incarnation.Load(),
 	}
+	if i.drain.on() {
+		v.DrainUntil = i.drain.until
+	}
 	if i.drains() && h.phase == phaseReady {
 		v.State = StateDraining
-	}
-	if i.drain.on() {
-		v.DrainUntil, v.Since = i.drain.until, i.drain.since
+		if i.drain.on() {
+			v.Since = i.drain.since
+		}
 	}
 	if h.err != nil {
 		v.Error = h.err.Error()
