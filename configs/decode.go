@@ -180,6 +180,8 @@ func defaulted(t reflect.Type) reflect.Value {
 		*p = instances.DefaultHealthConfig()
 	case *instances.DNSConfig:
 		*p = instances.DefaultDNSConfig()
+	case *instances.KubernetesConfig:
+		*p = instances.DefaultKubernetesConfig()
 	case *api.KeyConfig:
 		*p = api.DefaultKeyConfig()
 	}

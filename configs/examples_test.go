@@ -86,6 +86,17 @@ func TestReferenceShowsDNSDefaults(t *testing.T) {
 	require.Equal(t, want, *parse(t, text).Functions[0].Instances.DNS)
 }
 
+// TestReferenceShowsKubernetesDefaults takes the comment marks off the kubernetes block.
+func TestReferenceShowsKubernetesDefaults(t *testing.T) {
+	text := reference(t)
+	i := strings.Index(text, "      # kubernetes:")
+	j := i + strings.Index(text[i:], "      # process")
+	text = text[:i] + regexp.MustCompile(`(?m)^      # `).ReplaceAllString(text[i:j], "      ") + text[j:]
+	want := instances.DefaultKubernetesConfig()
+	want.Service, want.Port = "counter", 8080
+	require.Equal(t, want, *parse(t, text).Functions[0].Instances.Kubernetes)
+}
+
 // TestEveryFileIsTested fails when an example is added that no test above loads.
 func TestEveryFileIsTested(t *testing.T) {
 	entries, err := os.ReadDir(".")

@@ -16,6 +16,7 @@ const (
 	DefaultDrainDeadline  = 10 * time.Minute
 	DefaultDNSRefresh     = 5 * time.Second
 	DefaultDNSFamily      = FamilyAny
+	DefaultNamespace      = "default"
 )
 
 // Config says where a function's instances come from and how their health is known: the key functions[].instances.
@@ -63,11 +64,23 @@ func DefaultDNSConfig() DNSConfig {
 	return DNSConfig{Refresh: DefaultDNSRefresh, Family: DefaultDNSFamily}
 }
 
-// KubernetesConfig discovers instances by EndpointSlices. Not built yet.
+// KubernetesConfig discovers instances by the EndpointSlices of a Service: each Pod behind it is one. They are spoken to
+// by http.
 type KubernetesConfig struct {
 	Namespace string `yaml:"namespace"`
 	Service   string `yaml:"service"`
-	Port      int    `yaml:"port"`
+	// Port is the Pods' own port, the Service's targetPort. PortName takes its place: a name of the Service's ports.
+	Port     int    `yaml:"port"`
+	PortName string `yaml:"port_name"`
+	// Kubeconfig and Context say where the API server is. Without both: that of this Pod's service account or, elsewhere,
+	// what kubectl takes, $KUBECONFIG or ~/.kube/config.
+	Kubeconfig string `yaml:"kubeconfig"`
+	Context    string `yaml:"context"`
+}
+
+// DefaultKubernetesConfig returns what the keys left out of functions[].instances.kubernetes mean.
+func DefaultKubernetesConfig() KubernetesConfig {
+	return KubernetesConfig{Namespace: DefaultNamespace}
 }
 
 // ProcessConfig runs local processes as instances. Not built yet.

@@ -63,6 +63,11 @@ func (c Config) withDefaults() Config {
 		d.Refresh, d.Family = cmp.Or(d.Refresh, DefaultDNSRefresh), cmp.Or(d.Family, DefaultDNSFamily)
 		c.DNS = &d
 	}
+	if c.Kubernetes != nil {
+		k := *c.Kubernetes
+		k.Namespace = cmp.Or(k.Namespace, DefaultNamespace)
+		c.Kubernetes = &k
+	}
 	if c.Health == nil {
 		return c
 	}

@@ -51,12 +51,12 @@ func (c Config) validate(report func(key, problem string), others bool) {
 }
 
 func (c Config) validateSources(report func(key, problem string), others bool) {
-	const problem = "this source is not built yet, accepted is static or dns"
+	const problem = "this source is not built yet, accepted is static, dns or kubernetes"
 	if c.DNS != nil {
 		c.DNS.validate(func(key, problem string) { report("dns."+key, problem) })
 	}
 	if c.Kubernetes != nil {
-		report("kubernetes", problem)
+		c.Kubernetes.validate(func(key, problem string) { report("kubernetes."+key, problem) })
 	}
 	if c.Process != nil {
 		report("process", problem)

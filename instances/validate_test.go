@@ -39,6 +39,20 @@ func TestValidate(t *testing.T) {
 		return dns(func(d *instances.DNSConfig) { d.Name, d.Port = name, port })
 	}
 	server := func(s string) func(*instances.Config) { return dns(func(d *instances.DNSConfig) { d.Server = s }) }
+	kubernetes := func(change func(*instances.KubernetesConfig)) func(*instances.Config) {
+		return func(c *instances.Config) {
+			k := instances.DefaultKubernetesConfig()
+			k.Service, k.Port = "counter", 8080
+			c.Static, c.Kubernetes = nil, &k
+			change(c.Kubernetes)
+		}
+	}
+	port := func(port int, name string) func(*instances.Config) {
+		return kubernetes(func(k *instances.KubernetesConfig) { k.Port, k.PortName = port, name })
+	}
+	service := func(name string) func(*instances.Config) {
+		return kubernetes(func(k *instances.KubernetesConfig) { k.Service = name })
+	}
 	tests := map[string]struct {
 		change func(*instances.Config)
 		key    string // "": accepted
@@ -77,8 +91,24 @@ func TestValidate(t *testing.T) {
 		"server by name":      {server("localhost:53"), "dns.server", "no name server"},
 		"server port 0":       {server("127.0.0.1:0"), "dns.server", "no name server"},
 
+		"kubernetes alone":   {kubernetes(func(*instances.KubernetesConfig) {}), "", ""},
+		"port by name":       {port(0, "http"), "", ""},
+		"a file, a context":  {kubernetes(func(k *instances.KubernetesConfig) { k.Kubeconfig, k.Context = "f", "c" }), "", ""},
+		"long service":       {service(strings.Repeat("a", 63)), "", ""},
+		"no service":         {service(""), "kubernetes.service", "missing"},
+		"service with dot":   {service("counter.default"), "kubernetes.service", "no name in Kubernetes"},
+		"service with upper": {service("Counter"), "kubernetes.service", "no name in Kubernetes"},
+		"service with dash":  {service("counter-"), "kubernetes.service", "no name in Kubernetes"},
+		"dash before":        {service("-counter"), "kubernetes.service", "no name in Kubernetes"},
+		"too long service":   {service(strings.Repeat("a", 64)), "kubernetes.service", "no name in Kubernetes"},
+		"selector":           {service("a,b=c"), "kubernetes.service", "no name in Kubernetes"},
+		"namespace":          {kubernetes(func(k *instances.KubernetesConfig) { k.Namespace = "../kube-system" }), "kubernetes.namespace", "no name in Kubernetes"},
+		"no target port":     {port(0, ""), "kubernetes.port", "1 to 65535"},
+		"big target port":    {port(65536, ""), "kubernetes.port", "1 to 65535"},
+		"two ports":          {port(80, "http"), "kubernetes.port_name", "one of them"},
+		"bad port name":      {port(0, "a b"), "kubernetes.port_name", "no name of a port"},
+
 		"no source":     {static(), "static", "at least one"},
-		"kubernetes":    {func(c *instances.Config) { c.Kubernetes = &instances.KubernetesConfig{} }, "kubernetes", "not built yet"},
 		"process":       {func(c *instances.Config) { c.Process = &instances.ProcessConfig{} }, "process", "not built yet"},
 		"no drain":      {func(c *instances.Config) { c.DrainDeadline = 0 }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
 		"long drain":    {func(c *instances.Config) { c.DrainDeadline = 169 * time.Hour }, "drain_deadline", "accepted is 1ms to 168h0m0s"},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/limpet-proxy/limpet/instances"
 	"github.com/limpet-proxy/limpet/instances/dns"
+	"github.com/limpet-proxy/limpet/instances/kubernetes"
 	"github.com/limpet-proxy/limpet/proxy"
 )
 
@@ -23,6 +24,16 @@ func (f *functions) newSources(cfg proxy.FunctionConfig, old *running) ([]source
 		s, err := kept(*c, old, func() (instances.Source, error) {
 			log := f.logger.With("function", cfg.Name, "qualifier", cfg.Qualifier)
 			return dns.New(dns.Config{DNSConfig: *c, Key: f.instanceKey, Logger: log})
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	if c := cfg.Instances.Kubernetes; c != nil {
+		s, err := kept(*c, old, func() (instances.Source, error) {
+			log := f.logger.With("function", cfg.Name, "qualifier", cfg.Qualifier)
+			return kubernetes.New(kubernetes.Config{KubernetesConfig: *c, Logger: log})
 		})
 		if err != nil {
 			return nil, err
@@ -53,6 +64,9 @@ func sourceNames(c instances.Config) string {
 	}
 	if c.DNS != nil {
 		names = append(names, "dns")
+	}
+	if c.Kubernetes != nil {
+		names = append(names, "kubernetes")
 	}
 	return strings.Join(names, ",")
 }
