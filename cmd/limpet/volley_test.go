@@ -62,7 +62,7 @@ func (v *volley) ask(wires []*wire, id string, again func(reply) bool) {
 	for _, w := range wires {
 		err = cmp.Or(err, w.send("/", id))
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(2 * patience)
 	for i, w := range wires {
 		if err != nil {
 			break
@@ -70,7 +70,7 @@ func (v *volley) ask(wires []*wire, id string, again func(reply) bool) {
 		replies[i], err = w.receive()
 		for err == nil && again(replies[i]) && time.Now().Before(deadline) {
 			refused = append(refused, replies[i])
-			time.Sleep(20 * time.Millisecond) // for who comes back too soon
+			time.Sleep(50 * time.Millisecond) // what it waits for has no event
 			if err = w.send("/", id); err == nil {
 				replies[i], err = w.receive()
 			}
