@@ -62,8 +62,9 @@ func TestCompare(t *testing.T) {
 
 func TestSidecar(t *testing.T) {
 	c := example(t, "sidecar.yaml")
+	require.Equal(t, configs.StoreRedis, c.Store.Kind)
 	require.Len(t, c.Functions, 1)
-	require.Len(t, c.Functions[0].Instances.Static, 1)
+	require.Len(t, c.Functions[0].Instances.Static, 3)
 }
 
 // TestEveryFileIsTested fails when an example is added that no test above loads.
