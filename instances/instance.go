@@ -27,14 +27,15 @@ type Instance struct {
 
 	// The pool's mutex guards what follows.
 	health   health
-	asked    time.Time // probeStale asked for a probe since
-	used     bool      // isolation: it has had its session
-	sessions int       // as the registry said last
-	drain    drain     // as the registry said last
-	lostAt   bool      // the registry has it lost
-	goneAt   bool      // the registry has it gone
-	floor    uint64    // an earlier program of this ID was removed here; it had this incarnation
-	fresh    bool      // an earlier program of this ID was removed here, and the registry has not named the new one yet
+	news     chan struct{} // closed, and another, when a probe or the registry has told something
+	asked    time.Time     // probeStale asked for a probe since
+	used     bool          // isolation: it has had its session
+	sessions int           // as the registry said last
+	drain    drain         // as the registry said last
+	lostAt   bool          // the registry has it lost
+	goneAt   bool          // the registry has it gone
+	floor    uint64        // an earlier program of this ID was removed here; it had this incarnation
+	fresh    bool          // an earlier program of this ID was removed here, and the registry has not named the new one yet
 }
 
 // ID returns the configured or discovered name.

@@ -22,7 +22,7 @@ type entry struct {
 	instance      *Instance // nil: this pool removed it
 	state         sessions.HomeState
 	newer         sessions.HomeState // of incarnations that this replica has not heard of yet
-	since         time.Time // of HomeLost and HomeGone
+	since         time.Time          // of HomeLost and HomeGone
 	replacedBelow uint64
 	candidate     bool
 }
