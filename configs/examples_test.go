@@ -63,8 +63,9 @@ func TestCompare(t *testing.T) {
 
 func TestSidecar(t *testing.T) {
 	c := example(t, "sidecar.yaml")
+	require.Equal(t, configs.StoreRedis, c.Store.Kind)
 	require.Len(t, c.Functions, 1)
-	require.Len(t, c.Functions[0].Instances.Static, 1)
+	require.Len(t, c.Functions[0].Instances.Static, 3)
 }
 
 func TestDNS(t *testing.T) {

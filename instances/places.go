@@ -73,7 +73,7 @@ func (p *Pool) syncLocked() {
 func (p *Pool) newInstance(place Place, now time.Time) *Instance {
 	i := &Instance{
 		id: place.ID, version: p.cfg.Version, url: place.URL, pool: p,
-		wake: make(chan struct{}, 1), health: health{since: now},
+		wake: make(chan struct{}, 1), news: make(chan struct{}), health: health{since: now},
 	}
 	i.limit.Store(int64(p.cfg.RequestsPerInstance))
 	i.gone, i.retire = context.WithCancel(context.Background())

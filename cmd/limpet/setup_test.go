@@ -37,6 +37,7 @@ type function struct {
 	idle        time.Duration
 	more        string // further lines, indented by 4
 	instances   []*instance
+	programs    []*sampleProgram // further ones
 }
 
 func (s setup) String() string {
@@ -63,6 +64,9 @@ func (f function) String() string {
 	b.WriteString("    instances:\n      health: {interval: 200ms, timeout: 10s, failures: 10, successes: 1}\n      static:\n")
 	for _, inst := range f.instances {
 		fmt.Fprintf(&b, "        - {id: %s, url: \"%s\"}\n", inst.name, inst.URL())
+	}
+	for _, p := range f.programs {
+		fmt.Fprintf(&b, "        - {id: %s, url: %q}\n", p.name, p.listen)
 	}
 	return b.String()
 }
