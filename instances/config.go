@@ -28,7 +28,7 @@ type Config struct {
 	// AllowedRanges are where an instance may be dialled that only other replicas list. None: private networks, and
 	// loopback where an instance of the function's own is there.
 	AllowedRanges []string      `yaml:"allowed_ranges"`
-	DrainDeadline time.Duration `yaml:"drain_deadline"`
+	DrainDeadline time.Duration `yaml:"drain_deadline"` // how long sessions may stay on a draining instance, unless its drain says
 }
 
 // StaticInstance is one place that the configuration itself lists.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -195,10 +196,10 @@ func (p *Pool) publish(freed bool) {
 func (p *Pool) snapshot() *snapshot {
 	s := &snapshot{byID: make(map[string]entry, len(p.instances)+len(p.removed))}
 	for id, r := range p.removed {
-		s.byID[id] = entry{state: sessions.HomeGone, since: r.at, through: r.instance.incarnation.Load()}
+		s.byID[id] = entry{state: sessions.HomeGone, newer: sessions.HomeGone, since: r.at, through: r.instance.incarnation.Load()}
 	}
 	for _, i := range p.instances {
-		e := entry{instance: i, state: i.home(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
+		e := entry{instance: i, state: i.home(), newer: i.newer(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
 		if e.state == sessions.HomeLost {
 			e.since = i.health.since
 		}
@@ -207,9 +208,15 @@ func (p *Pool) snapshot() *snapshot {
 			s.candidates = append(s.candidates, i.Home())
 			s.takers = append(s.takers, i)
 		}
+		if e.state == sessions.HomeDrained {
+			s.drained = append(s.drained, i.Home())
+		}
 		if i.wanted() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)
 		}
+	}
+	if staying := slices.DeleteFunc(slices.Clone(s.healthy), (*Instance).drains); len(staying) > 0 {
+		s.healthy = staying
 	}
 	return s
 }

@@ -13,11 +13,14 @@ import (
 	"time"
 )
 
-// Bounds of HealthConfig. They are wide: they keep out slips (a missing unit, a zero), not opinions.
+// Bounds of Config and HealthConfig. They are wide: they keep out slips (a missing unit, a zero), not opinions.
 const (
 	MinHealthDuration = time.Millisecond
 	MaxHealthDuration = time.Hour
 	MaxHealthCount    = 1000
+	// MinDrainDeadline and MaxDrainDeadline bound Config.DrainDeadline.
+	MinDrainDeadline = time.Millisecond
+	MaxDrainDeadline = 7 * 24 * time.Hour
 )
 
 const (
@@ -42,8 +45,8 @@ func (c Config) validate(report func(key, problem string), others bool) {
 			report(fmt.Sprintf("allowed_ranges[%d]", i), fmt.Sprintf("%.60q is no range, accepted is one such as 10.0.0.0/8", text))
 		}
 	}
-	if c.DrainDeadline != DefaultDrainDeadline {
-		report("drain_deadline", fmt.Sprintf("drain is not built yet, accepted is only the default %s", DefaultDrainDeadline))
+	if c.DrainDeadline < MinDrainDeadline || c.DrainDeadline > MaxDrainDeadline {
+		report("drain_deadline", fmt.Sprintf("%s is out of range, accepted is %s to %s", c.DrainDeadline, MinDrainDeadline, MaxDrainDeadline))
 	}
 }
 

@@ -52,6 +52,7 @@ func TestValidate(t *testing.T) {
 		"a long ID":         {id(strings.Repeat("a", 128)), "", ""},
 		"dots and dashes":   {id("_a.b-c"), "", ""},
 		"timeout above":     {health(func(h *instances.HealthConfig) { h.Timeout = 2 * h.Interval }), "", ""},
+		"drain":             {func(c *instances.Config) { c.DrainDeadline = time.Second }, "", ""},
 		"health with query": {health(func(h *instances.HealthConfig) { h.Path = "/h?x=1" }), "", ""},
 
 		"dns alone":           {dns(func(*instances.DNSConfig) {}), "", ""},
@@ -79,7 +80,8 @@ func TestValidate(t *testing.T) {
 		"no source":     {static(), "static", "at least one"},
 		"kubernetes":    {func(c *instances.Config) { c.Kubernetes = &instances.KubernetesConfig{} }, "kubernetes", "not built yet"},
 		"process":       {func(c *instances.Config) { c.Process = &instances.ProcessConfig{} }, "process", "not built yet"},
-		"drain":         {func(c *instances.Config) { c.DrainDeadline = time.Second }, "drain_deadline", "not built yet"},
+		"no drain":      {func(c *instances.Config) { c.DrainDeadline = 0 }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
+		"long drain":    {func(c *instances.Config) { c.DrainDeadline = 169 * time.Hour }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
 		"empty ID":      {id(""), "static[0].id", "accepted is"},
 		"long ID":       {id(strings.Repeat("a", 129)), "static[0].id", "accepted is"},
 		"dot first":     {id(".a"), "static[0].id", "accepted is"},

@@ -13,24 +13,28 @@ type sender struct {
 	scratch []byte // the head of a request
 }
 
-// request sends one request of the session, again if need be, until it is done with.
-func (w *sender) request(s *session, t turn) {
+// request sends one request of the session, again if need be, until it is done with. sent says that at least one
+// attempt got as far as a connection.
+func (w *sender) request(s *session, t turn) (sent bool) {
 	start := time.Now()
 	if t == (turn{}) { // nothing arrived: it is due now
 		t = turn{scheduled: start, due: start}
 	}
 	s.sent++
 	w.record.begun(t, start, s.sent == 1)
+	turn := int(w.turns.Add(1) - 1)
 	for n := 0; ; n++ {
-		a := w.attempt(s)
+		// Another attempt goes to the target after, and not to whichever has its turn: that may be the same one.
+		a := w.attempt(s, (turn+n)%len(w.pools))
 		a.again = n > 0
+		sent = sent || a.sent
 		w.record.attempted(a)
 		if a.failure.retriable && n < w.plan.Retries && pause(w.cut, a.wait) {
 			continue
 		}
 		s.done(a.at)
 		w.record.finish(a, a.at.Sub(t.scheduled), a.at.Sub(start))
-		return
+		return sent
 	}
 }
 
@@ -46,9 +50,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// attempt sends the request once, to the target whose turn it is.
-func (w *sender) attempt(s *session) attempt {
-	n := int(w.turns.Add(1)-1) % len(w.pools)
+// attempt sends the request once, to a target.
+func (w *sender) attempt(s *session, n int) attempt {
 	pool := w.pools[n]
 	target := pool.Target()
 	a := attempt{session: s, request: s.sent, target: target.URL.String()}

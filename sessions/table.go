@@ -74,12 +74,15 @@ type Table struct {
 	observe Observer
 	lost    func()
 	find    func(context.Context, Home)
+	drained func()
 }
 
 // TableStore is what a table needs of a Store.
 type TableStore interface {
 	Pins
 	Life
+	// List is that of Records.
+	List(ctx context.Context, q Query) (Page, error)
 }
 
 // TableConfig is what a table is made of. Queue may be nil where Rules.Wait is 0; Observe may be nil.
@@ -91,6 +94,7 @@ type TableConfig struct {
 	Queue   *Queue // of this function, kept across reloads
 	Observe Observer
 	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
+	Drained func() // told of each session that this replica ended because its home has drained; may be nil
 	// Find makes the pool learn from the registry where a home lives that its State calls unknown. It is asked about
 	// homes that other replicas have seen healthy a moment ago. nil: there are no other replicas.
 	Find func(ctx context.Context, h Home)
@@ -107,12 +111,15 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Find == nil {
 		cfg.Find = func(context.Context, Home) {}
 	}
+	if cfg.Drained == nil {
+		cfg.Drained = func() {}
+	}
 	if cfg.Queue == nil {
 		cfg.Queue = NewQueue()
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, find: cfg.Find,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained, find: cfg.Find,
 	}
 }
 
