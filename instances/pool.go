@@ -52,6 +52,7 @@ type Pool struct {
 	ready   atomic.Bool
 	probe   probeFunc
 	kick    chan struct{} // of capacity 1: report at once
+	version string
 
 	mu        sync.Mutex
 	cfg       PoolConfig
@@ -73,7 +74,7 @@ type run struct {
 
 // NewPool returns a pool whose instances are all starting. Nothing is probed until Run. ErrConfig.
 func NewPool(cfg PoolConfig) (*Pool, error) {
-	p := &Pool{probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}}
+	p := &Pool{version: cfg.Version, probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}}
 	p.current.Store(&snapshot{changed: make(chan struct{})})
 	p.cfg.Function, p.cfg.Version = cfg.Function, cfg.Version
 	if err := p.Apply(cfg); err != nil {
@@ -208,6 +209,8 @@ func (p *Pool) snapshot() *snapshot {
 	}
 	if staying := slices.DeleteFunc(slices.Clone(s.healthy), (*Instance).drains); len(staying) > 0 {
 		s.healthy = staying
+	} else {
+		s.leaving = len(s.healthy) > 0
 	}
 	return s
 }

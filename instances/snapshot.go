@@ -13,6 +13,7 @@ type snapshot struct {
 	byID       map[string]entry
 	candidates []sessions.Home
 	healthy    []*Instance // for functions without sessions, which need no registry; draining ones if there are no others
+	leaving    bool        // healthy are draining ones
 	drained    []sessions.Home
 	changed    chan struct{} // closed when candidates gain a member or a slot; shared by the snapshots in between
 }
@@ -22,7 +23,7 @@ type entry struct {
 	instance      *Instance // nil: this pool removed it
 	state         sessions.HomeState
 	newer         sessions.HomeState // of incarnations that this replica has not heard of yet
-	since         time.Time // of HomeLost and HomeGone
+	since         time.Time          // of HomeLost and HomeGone
 	replacedBelow uint64
 	candidate     bool
 }
@@ -105,7 +106,7 @@ func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
 	// Two draws, not a scan: replicas that all sent to the emptiest would flood it together.
 	drawn := [2]*Instance{all[rand.IntN(len(all))], all[rand.IntN(len(all))]}
 	best := emptiest(drawn[:], exclude)
-	if best == nil || best.full() {
+	if best == nil || best.Full() {
 		best = emptiest(all, exclude)
 	}
 	return best, best != nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/instances"
@@ -21,10 +22,11 @@ type functionID struct{ name, qualifier string }
 // running is a function at work. It is immutable; its pool and queue outlive a reload.
 type running struct {
 	function *proxy.Function
-	pool     *instances.Pool
+	pool     *instances.Pool  // of a version; nil for an alias
+	split    *instances.Split // of an alias, made anew by each reload; nil for a version
 	queue    *sessions.Queue
 	stop     context.CancelFunc
-	stopped  chan struct{} // closed when the pool's goroutines have ended
+	stopped  chan struct{} // closed when the pool's goroutines have ended; nil for an alias
 }
 
 // functions are those that this process serves, and what they share.
@@ -37,15 +39,16 @@ type functions struct {
 
 	retiring sync.WaitGroup // reports of instances whose function is no longer listed
 
-	mu  sync.Mutex
-	all map[functionID]*running
+	mu      sync.Mutex
+	all     map[functionID]*running
+	removed map[functionID]time.Time // versions that a reload has taken away
 }
 
 // prepared is a function that is checked and built but not in force.
 type prepared struct {
 	cfg  proxy.FunctionConfig
 	rule affinity.Rule
-	pool *instances.Pool // fresh; dropped when the function runs already
+	pool *instances.Pool // fresh; dropped when the function runs already; nil for an alias
 }
 
 // apply makes cfgs the functions in force and returns their routes: all of them, or, after an error, none.
@@ -60,26 +63,37 @@ func (f *functions) apply(cfgs []proxy.FunctionConfig) (*proxy.Routes, error) {
 		}
 		ready = append(ready, p)
 	}
+	slices.SortStableFunc(ready, aliasesLast)
 	next := make(map[functionID]*running, len(ready))
 	serving := make([]*proxy.Function, 0, len(ready))
+	removed := f.nextRemoved(ready)
 	for _, p := range ready {
-		id := functionID{p.cfg.Name, p.cfg.Qualifier}
-		r, err := f.enforce(p, f.all[id])
+		r, err := f.enforce(p, plan{cfgs, next, removed})
 		if err != nil {
 			return nil, fmt.Errorf("function %s/%s: %w", p.cfg.Name, p.cfg.Qualifier, err)
 		}
-		next[id] = r
+		next[p.id()] = r
 		serving = append(serving, r.function)
 	}
 	for id, old := range f.all {
-		if next[id] == nil {
-			old.stop()
-			old.function.Transports.CloseIdle()
-			f.retiring.Go(func() { f.retire(old) })
-		}
+		f.replaced(old, next[id])
 	}
-	f.all = next
+	f.all, f.removed = next, removed
 	return proxy.NewRoutes(serving), nil
+}
+
+// replaced ends what of old, the work of one entry before, is not at work in next, which may be nil.
+func (f *functions) replaced(old, next *running) {
+	if next == nil {
+		old.function.Transports.CloseIdle()
+	}
+	switch {
+	case old.split != nil:
+		old.split.Close()
+	case next == nil || next.pool != old.pool:
+		old.stop()
+		f.retiring.Go(func() { f.retire(old) })
+	}
 }
 
 // prepare does all that can fail.
@@ -95,9 +109,14 @@ func (f *functions) prepare(cfg proxy.FunctionConfig) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
+	if cfg.IsAlias() {
+		return prepared{cfg: cfg, rule: rule}, nil
+	}
 	pool, err := instances.NewPool(f.poolConfig(cfg))
 	return prepared{cfg, rule, pool}, err
 }
+
+func (p prepared) id() functionID { return functionID{p.cfg.Name, p.cfg.Qualifier} }
 
 func (f *functions) poolConfig(cfg proxy.FunctionConfig) instances.PoolConfig {
 	pc := instances.PoolConfig{
@@ -111,30 +130,48 @@ func (f *functions) poolConfig(cfg proxy.FunctionConfig) instances.PoolConfig {
 	return pc
 }
 
-// enforce makes p the function at work. old, if not nil, lends its pool, and with it the requests in flight and the
-// health of the instances that stay.
-func (f *functions) enforce(p prepared, old *running) (*running, error) {
-	r := running{}
-	if old == nil {
-		r = f.start(p.pool)
-	} else if err := old.pool.Apply(f.poolConfig(p.cfg)); err != nil {
+// enforce makes p the function at work. What was at work before lends its pool, and with it the requests in flight and
+// the health of the instances that stay.
+func (f *functions) enforce(p prepared, in plan) (*running, error) {
+	old := f.all[p.id()]
+	r, err := f.work(p, in, old)
+	if err != nil {
 		return nil, err
-	} else {
-		r = *old
 	}
 	m := f.metrics.Function(p.cfg.Name, p.cfg.Qualifier)
-	function := &proxy.Function{
-		Config: p.cfg, Rule: p.rule, Pool: r.pool, Metrics: m,
-		Transports: transports(p.cfg, old),
-	}
+	function := &proxy.Function{Config: p.cfg, Rule: p.rule, Pool: r.dials(), Metrics: m, Transports: transports(in.idle(p.cfg), old)}
 	if p.cfg.Affinity.Type != sessions.AffinityNone {
 		function.Table = sessions.NewTable(sessions.TableConfig{
-			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
+			Rules: in.rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.homes(), Queue: r.queue, Observe: proxy.Observe(m),
 			Lost:    func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
 			Drained: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedDrained, 1) },
 		})
 	}
 	r.function = function
+	return r, nil
+}
+
+// work returns what is to be at work for p, without its function.
+func (f *functions) work(p prepared, in plan, old *running) (*running, error) {
+	var r running
+	switch {
+	case p.cfg.IsAlias():
+		split, err := in.split(p.cfg)
+		if err != nil {
+			return nil, err
+		}
+		r = running{split: split, queue: sessions.NewQueue(), stop: func() {}}
+	case old == nil || old.pool == nil:
+		r = f.start(p.pool)
+	default:
+		if err := old.pool.Apply(f.poolConfig(p.cfg)); err != nil {
+			return nil, err
+		}
+		r = *old
+	}
+	if old != nil {
+		r.queue = old.queue
+	}
 	return &r, nil
 }
 
@@ -159,14 +196,6 @@ func transports(cfg proxy.FunctionConfig, old *running) *proxy.Transports {
 		defer kept.CloseIdle()
 	}
 	return &proxy.Transports{Timeouts: cfg.Timeouts, PerInstance: cfg.RequestsPerInstance}
-}
-
-func rules(cfg proxy.FunctionConfig) sessions.Rules {
-	return sessions.Rules{
-		Function: cfg.Name, Qualifier: cfg.Qualifier, Config: cfg.Sessions, Affinity: cfg.Affinity.Type,
-		OnLoss: cfg.OnInstanceLoss, LossGrace: cfg.LossGrace, Wait: cfg.WhenFull.Wait,
-		AliveWithin: cfg.Instances.AliveWithin(),
-	}
 }
 
 // snapshot returns the functions in force, by name and qualifier.
@@ -210,8 +239,7 @@ func (f *functions) tables() (all []*sessions.Table) {
 // close stops every pool and waits for it.
 func (f *functions) close() {
 	for _, r := range f.snapshot() {
-		r.stop()
-		<-r.stopped
+		r.end()
 		r.function.Transports.CloseIdle()
 	}
 	f.retiring.Wait()
