@@ -82,6 +82,9 @@ func below(a, b string) bool {
 }
 
 func (d *decoder) decode(key string, n ast.Node, v reflect.Value) {
+	if v.Kind() == reflect.Map {
+		v.Set(reflect.MakeMap(v.Type())) // also where it is empty, or broken: it is there
+	}
 	n = d.plain(key, n)
 	if n == nil {
 		return
@@ -171,7 +174,6 @@ func (d *decoder) dictionary(key string, n ast.Node, v reflect.Value) {
 		d.fail(key, nodePosition(n), "is %s, accepted is %s", kindOf(n), wanted(v.Type()))
 		return
 	}
-	v.Set(reflect.MakeMap(v.Type())) // also of an empty one: it is there
 	d.pairs(key, m, func(path string, it *ast.MapNodeIter) {
 		if it.Key().Type() == ast.MergeKeyType {
 			d.fail(path, nodePosition(it.Key()), "is a merge key, accepted are the keys themselves")

@@ -66,6 +66,14 @@ func TestSidecar(t *testing.T) {
 	require.Len(t, c.Functions[0].Instances.Static, 1)
 }
 
+func TestCanary(t *testing.T) {
+	c := example(t, "canary.yaml")
+	require.Len(t, c.Functions, 3)
+	require.Equal(t, proxy.Weights{"v1": 95, "v2": 5}, c.Functions[2].Weights)
+	require.Empty(t, c.Functions[2].Instances)
+	require.Equal(t, "/", c.Functions[2].Match.Path)
+}
+
 // TestEveryFileIsTested fails when an example is added that no test above loads.
 func TestEveryFileIsTested(t *testing.T) {
 	entries, err := os.ReadDir(".")
@@ -76,7 +84,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
+	require.Equal(t, []string{"canary.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {
