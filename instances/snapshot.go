@@ -74,11 +74,12 @@ func sample(all []sessions.Home, n int) []sessions.Home {
 // Changed returns a channel that is closed when the candidates next gain a member, or one of them a free slot.
 func (p *Pool) Changed() <-chan struct{} { return p.current.Load().changed }
 
-// State returns what this replica makes of h, and for HomeLost and HomeGone since when. It goes by h's ID and incarnation.
+// State returns what this replica makes of h, and for HomeLost and HomeGone since when. It goes by h's ID and incarnation;
+// an instance of another version is unknown here, whatever its ID. No version at all is the pool's own.
 func (p *Pool) State(h sessions.Home) (sessions.HomeState, time.Time) {
 	e, ok := p.current.Load().byID[h.ID]
 	switch {
-	case !ok:
+	case !ok || h.Version != "" && h.Version != p.version:
 		return sessions.HomeUnknown, time.Time{}
 	case h.Incarnation < e.replacedBelow:
 		return sessions.HomeReplaced, time.Time{}

@@ -30,8 +30,9 @@ var (
 )
 
 // Split is the instances of an alias: the pools of the versions that its new sessions are shared out to. It has no
-// instances of its own and runs nothing, and a change of weights makes another one over the same pools. Safe for
-// concurrent use.
+// instances of its own and runs nothing, and a change of weights makes another one over the same pools. It serves a version
+// beside others too, with all the weight: sessions from the time when the entry was an alias are at home with another. Safe
+// for concurrent use.
 type Split struct {
 	pools   map[string]*Pool
 	removed map[string]time.Time

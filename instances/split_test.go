@@ -118,6 +118,19 @@ func TestSplitOffersEachVersionOnce(t *testing.T) {
 	})
 }
 
+// The same ID in two versions is two places: no pool takes another's home for its own.
+func TestAPoolDoesNotKnowOtherVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := version(t, "v1", "a").run()
+		defer w.stop()
+		h := w.home("a")
+		h.Version = "v1"
+		require.Equal(t, sessions.HomeUp, w.state(h))
+		h.Version, h.Incarnation = "v2", h.Incarnation+1
+		require.Equal(t, sessions.HomeUnknown, w.state(h))
+	})
+}
+
 // A session that comes from a version of the alias is offered that alone, also where it has weight 0 or no candidate.
 func TestSplitKeepsToTheVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -73,7 +73,7 @@ func newAliasBench(t *testing.T, policy sessions.LossPolicy, ids ...string) *ali
 	prod.Versions = map[string]sessions.VersionRules{
 		"v1": {PerInstance: 2, AliveWithin: time.Second}, "v2": {PerInstance: 3, AliveWithin: time.Second},
 	}
-	v1.Qualifier, v1.PerInstance, v1.Aliases = "v1", 2, []string{"prod"}
+	v1.Qualifier, v1.PerInstance, v1.Others = "v1", 2, []string{"prod"}
 	own := &aliasPool{pool: b.pool, order: []string{"v1"}}
 	b.prod = sessions.NewTable(sessions.TableConfig{Rules: prod, Cache: b.cache, Store: b.store, Pool: b.alias})
 	b.v1 = sessions.NewTable(sessions.TableConfig{Rules: v1, Cache: b.cache, Store: b.store, Pool: own})
@@ -220,7 +220,7 @@ func TestSessionsOfAForgottenAliasLeaveToo(t *testing.T) {
 		b := newAliasBench(t, sessions.LossRehome, "v1-a", "v1-b")
 		s := of(t, b.prod, "s")
 		r := b.v1.Rules()
-		r.Aliases = nil
+		r.Others = nil
 		alone := sessions.NewTable(sessions.TableConfig{
 			Rules: r, Cache: b.cache, Store: b.store, Pool: &aliasPool{pool: b.pool, order: []string{"v1"}},
 		})

@@ -42,15 +42,15 @@ type Rules struct {
 	Wait      time.Duration // how long a new session may wait for a slot
 	// AliveWithin is how recent another replica's sight of a healthy home must be to forbid a re-home.
 	AliveWithin time.Duration
-	// Versions has, of an alias, the rules that differ by the version of the home, with all versions of the function; nil:
-	// there is one version, and the rules above are its own.
+	// Versions has the rules that differ by the version of the home, with all versions of the function; nil: there is one,
+	// and the rules above are its own.
 	Versions map[string]VersionRules
-	// Aliases are the qualifiers whose tables look after their own sessions, of a version that aliases have.
-	Aliases []string
+	// Others are the other qualifiers of the function that have sessions, and tables of their own to look after them.
+	Others []string
 }
 
-// VersionRules are what an alias has to keep to where the home is of one version: a slot of an instance is a slot,
-// whichever way a session came.
+// VersionRules are what every table of a function has to keep to where the home is of one version: a slot of an instance is
+// a slot, whichever way a session came.
 type VersionRules struct {
 	PerInstance int
 	AliveWithin time.Duration
@@ -69,13 +69,10 @@ func (r Rules) of(version string) VersionRules {
 	return VersionRules{PerInstance: r.PerInstance, AliveWithin: r.AliveWithin}
 }
 
-// governs says whether it is this table that sends s away from a drained instance. Of the instances of a version, those
-// are sessions of whatever qualifier that has no table of its own: also one that the configuration has no more.
+// governs says whether it is this table that sends s away from a drained instance: its own sessions, wherever they are, and
+// on its own instances those of a qualifier that has no table, because the configuration has it no more.
 func (r Rules) governs(s Session) bool {
-	if r.Versions != nil {
-		return s.Qualifier == r.Qualifier
-	}
-	return !slices.Contains(r.Aliases, s.Qualifier)
+	return s.Qualifier == r.Qualifier || s.Home.Version == r.Qualifier && !slices.Contains(r.Others, s.Qualifier)
 }
 
 // Tier is where a look-up was answered.

@@ -30,21 +30,10 @@ func (r *running) dials() proxy.Pool {
 func (r *running) end() {
 	if r.split != nil {
 		r.split.Close()
-		return
 	}
-	r.stop()
-	<-r.stopped
-}
-
-// aliasesLast orders entries so that the pools of an alias's versions are there before it.
-func aliasesLast(a, b prepared) int {
-	switch {
-	case a.cfg.IsAlias() == b.cfg.IsAlias():
-		return 0
-	case b.cfg.IsAlias():
-		return -1
-	default:
-		return 1
+	if r.pool != nil {
+		r.stop()
+		<-r.stopped
 	}
 }
 
@@ -68,20 +57,28 @@ func (f *functions) nextRemoved(ready []prepared) map[functionID]time.Time {
 	return removed
 }
 
-// split makes the pools of an alias's function one, by its weights.
-func (in plan) split(alias proxy.FunctionConfig) (*instances.Split, error) {
-	cfg := instances.SplitConfig{Pools: map[string]*instances.Pool{}, Weights: alias.Weights, Removed: map[string]time.Time{}}
+// split makes the pools of a function's versions one: for an alias by its weights, for a version with all the weight, and nil
+// for one that never had another beside it.
+func (in plan) split(cfg proxy.FunctionConfig) (*instances.Split, error) {
+	sc := instances.SplitConfig{Pools: map[string]*instances.Pool{}, Weights: cfg.Weights, Removed: map[string]time.Time{}}
 	for id, r := range in.next {
-		if id.name == alias.Name && r.pool != nil {
-			cfg.Pools[id.qualifier] = r.pool
+		if id.name == cfg.Name && r.pool != nil {
+			sc.Pools[id.qualifier] = r.pool
 		}
 	}
 	for id, at := range in.removed {
-		if id.name == alias.Name {
-			cfg.Removed[id.qualifier] = at
+		if id.name == cfg.Name {
+			sc.Removed[id.qualifier] = at
 		}
 	}
-	return instances.NewSplit(cfg)
+	if cfg.IsAlias() {
+		return instances.NewSplit(sc)
+	}
+	if len(sc.Pools)+len(sc.Removed) == 1 {
+		return nil, nil
+	}
+	sc.Weights = map[string]int{cfg.Qualifier: 1}
+	return instances.NewSplit(sc)
 }
 
 // ready says whether each instance has been probed once. Those of an alias are its versions'.

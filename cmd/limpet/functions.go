@@ -23,10 +23,10 @@ type functionID struct{ name, qualifier string }
 type running struct {
 	function *proxy.Function
 	pool     *instances.Pool  // of a version; nil for an alias
-	split    *instances.Split // of an alias, made anew by each reload; nil for a version
+	split    *instances.Split // over all versions of the function, made anew by each reload; nil where there is only one
 	queue    *sessions.Queue
-	stop     context.CancelFunc
-	stopped  chan struct{} // closed when the pool's goroutines have ended; nil for an alias
+	stop     context.CancelFunc // ends the pool
+	stopped  chan struct{}      // closed when the pool's goroutines have ended
 }
 
 // functions are those that this process serves, and what they share.
@@ -63,22 +63,25 @@ func (f *functions) apply(cfgs []proxy.FunctionConfig) (*proxy.Routes, error) {
 		}
 		ready = append(ready, p)
 	}
-	slices.SortStableFunc(ready, aliasesLast)
-	next := make(map[functionID]*running, len(ready))
-	serving := make([]*proxy.Function, 0, len(ready))
-	removed := f.nextRemoved(ready)
+	in := plan{cfgs, make(map[functionID]*running, len(ready)), f.nextRemoved(ready)}
 	for _, p := range ready {
-		r, err := f.enforce(p, plan{cfgs, next, removed})
+		r, err := f.work(p)
 		if err != nil {
 			return nil, fmt.Errorf("function %s/%s: %w", p.cfg.Name, p.cfg.Qualifier, err)
 		}
-		next[p.id()] = r
-		serving = append(serving, r.function)
+		in.next[p.id()] = r
+	}
+	serving := make([]*proxy.Function, 0, len(ready))
+	for _, p := range ready {
+		if err := f.enforce(p, in); err != nil {
+			return nil, fmt.Errorf("function %s/%s: %w", p.cfg.Name, p.cfg.Qualifier, err)
+		}
+		serving = append(serving, in.next[p.id()].function)
 	}
 	for id, old := range f.all {
-		f.replaced(old, next[id])
+		f.replaced(old, in.next[id])
 	}
-	f.all, f.removed = next, removed
+	f.all, f.removed = in.next, in.removed
 	return proxy.NewRoutes(serving), nil
 }
 
@@ -87,10 +90,10 @@ func (f *functions) replaced(old, next *running) {
 	if next == nil {
 		old.function.Transports.CloseIdle()
 	}
-	switch {
-	case old.split != nil:
+	if old.split != nil {
 		old.split.Close()
-	case next == nil || next.pool != old.pool:
+	}
+	if old.pool != nil && (next == nil || next.pool != old.pool) {
 		old.stop()
 		f.retiring.Go(func() { f.retire(old) })
 	}
@@ -130,16 +133,14 @@ func (f *functions) poolConfig(cfg proxy.FunctionConfig) instances.PoolConfig {
 	return pc
 }
 
-// enforce makes p the function at work. What was at work before lends its pool, and with it the requests in flight and
-// the health of the instances that stay.
-func (f *functions) enforce(p prepared, in plan) (*running, error) {
-	old := f.all[p.id()]
-	r, err := f.work(p, in, old)
-	if err != nil {
-		return nil, err
+// enforce makes p the function at work, on the pools of in.
+func (f *functions) enforce(p prepared, in plan) (err error) {
+	r := in.next[p.id()]
+	if r.split, err = in.split(p.cfg); err != nil {
+		return err
 	}
 	m := f.metrics.Function(p.cfg.Name, p.cfg.Qualifier)
-	function := &proxy.Function{Config: p.cfg, Rule: p.rule, Pool: r.dials(), Metrics: m, Transports: transports(in.idle(p.cfg), old)}
+	function := &proxy.Function{Config: p.cfg, Rule: p.rule, Pool: r.dials(), Metrics: m, Transports: transports(in.idle(p.cfg), f.all[p.id()])}
 	if p.cfg.Affinity.Type != sessions.AffinityNone {
 		function.Table = sessions.NewTable(sessions.TableConfig{
 			Rules: in.rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.homes(), Queue: r.queue, Observe: proxy.Observe(m),
@@ -148,19 +149,17 @@ func (f *functions) enforce(p prepared, in plan) (*running, error) {
 		})
 	}
 	r.function = function
-	return r, nil
+	return nil
 }
 
-// work returns what is to be at work for p, without its function.
-func (f *functions) work(p prepared, in plan, old *running) (*running, error) {
+// work returns what is to be at work for p, without its function. What was at work before lends its pool, and with it the
+// requests in flight and the health of the instances that stay.
+func (f *functions) work(p prepared) (*running, error) {
+	old := f.all[p.id()]
 	var r running
 	switch {
 	case p.cfg.IsAlias():
-		split, err := in.split(p.cfg)
-		if err != nil {
-			return nil, err
-		}
-		r = running{split: split, queue: sessions.NewQueue(), stop: func() {}}
+		r = running{queue: sessions.NewQueue()}
 	case old == nil || old.pool == nil:
 		r = f.start(p.pool)
 	default:

@@ -7,26 +7,25 @@ import (
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
-// plan is the configuration that is being put in force, its versions before its aliases.
+// plan is the configuration that is being put in force.
 type plan struct {
 	cfgs    []proxy.FunctionConfig
-	next    map[functionID]*running // what is at work already
+	next    map[functionID]*running // pools first
 	removed map[functionID]time.Time
 }
 
-// rules are those of cfg's sessions. An alias's keep to what its versions say of an instance's slots, and a version's leave
-// the sessions of aliases to the aliases.
+// rules are those of cfg's sessions, which keep to what each version says of its instances.
 func (in plan) rules(cfg proxy.FunctionConfig) sessions.Rules {
 	r := rules(cfg)
-	if cfg.IsAlias() {
-		r.Versions = map[string]sessions.VersionRules{}
-	}
+	r.Versions = map[string]sessions.VersionRules{}
 	for _, other := range in.cfgs {
-		switch {
-		case other.Name != cfg.Name || other.Affinity.Type == sessions.AffinityNone && other.IsAlias():
-		case !cfg.IsAlias() && other.IsAlias():
-			r.Aliases = append(r.Aliases, other.Qualifier)
-		case cfg.IsAlias() && !other.IsAlias():
+		if other.Name != cfg.Name {
+			continue
+		}
+		if other.Qualifier != cfg.Qualifier && other.Affinity.Type != sessions.AffinityNone {
+			r.Others = append(r.Others, other.Qualifier)
+		}
+		if !other.IsAlias() {
 			v := sessions.VersionRules{PerInstance: other.Sessions.PerInstance, AliveWithin: other.Instances.AliveWithin()}
 			r.Versions[other.Qualifier] = v
 			r.AliveWithin = max(r.AliveWithin, v.AliveWithin) // of a version that only other replicas know yet
