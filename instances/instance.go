@@ -72,7 +72,8 @@ func (i *Instance) Acquire() bool {
 	}
 }
 
-func (i *Instance) full() bool {
+// Full says whether as many requests are in flight as there may be.
+func (i *Instance) Full() bool {
 	limit := i.limit.Load()
 	return limit > 0 && i.inFlight.Load() >= limit
 }
