@@ -173,6 +173,15 @@ func TestTheBinaryHoldsNothingOfTheTests(t *testing.T) {
 	}
 }
 
+// Those hold every API group of Kubernetes: minutes of compilation, and tens of megabytes.
+func TestTheKubernetesClientStaysSmall(t *testing.T) {
+	for _, p := range list(t, "-deps", "./cmd/limpet") {
+		for _, large := range []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "k8s.io/client-go/dynamic"} {
+			require.False(t, p.ImportPath == large || strings.HasPrefix(p.ImportPath, large+"/"), p.ImportPath)
+		}
+	}
+}
+
 func TestEveryPackageBeginsWithItsSentence(t *testing.T) {
 	for _, p := range list(t, "./...") {
 		require.True(t, strings.HasPrefix(p.Doc, "Package "+p.Name+" "), "%s: its comment begins %q", p.ImportPath, p.Doc)
