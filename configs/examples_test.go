@@ -63,8 +63,9 @@ func TestCompare(t *testing.T) {
 
 func TestSidecar(t *testing.T) {
 	c := example(t, "sidecar.yaml")
+	require.Equal(t, configs.StoreRedis, c.Store.Kind)
 	require.Len(t, c.Functions, 1)
-	require.Len(t, c.Functions[0].Instances.Static, 1)
+	require.Len(t, c.Functions[0].Instances.Static, 3)
 }
 
 func TestDNS(t *testing.T) {
@@ -97,6 +98,14 @@ func TestReferenceShowsKubernetesDefaults(t *testing.T) {
 	require.Equal(t, want, *parse(t, text).Functions[0].Instances.Kubernetes)
 }
 
+func TestCanary(t *testing.T) {
+	c := example(t, "canary.yaml")
+	require.Len(t, c.Functions, 3)
+	require.Equal(t, proxy.Weights{"v1": 95, "v2": 5}, c.Functions[2].Weights)
+	require.Empty(t, c.Functions[2].Instances)
+	require.Equal(t, "/", c.Functions[2].Match.Path)
+}
+
 // TestEveryFileIsTested fails when an example is added that no test above loads.
 func TestEveryFileIsTested(t *testing.T) {
 	entries, err := os.ReadDir(".")
@@ -107,7 +116,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"dns.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
+	require.Equal(t, []string{"canary.yaml", "dns.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {

@@ -20,6 +20,7 @@ func (c Config) warn(report report) {
 	cookies := map[string]int{}
 	for i, f := range c.Functions {
 		at := under(fmt.Sprintf("functions[%d].affinity", i), report)
+		c.warnAlias(f, under(fmt.Sprintf("functions[%d]", i), report))
 		warnUnused(f.Affinity, at)
 		if f.Affinity.Type != sessions.AffinityCookie {
 			continue

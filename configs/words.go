@@ -27,6 +27,8 @@ func wanted(t reflect.Type) string {
 		return wanted(t.Elem()) + "; {} takes their defaults"
 	case reflect.Slice:
 		return "a list, each item " + wanted(t.Elem())
+	case reflect.Map:
+		return "a mapping of names, each with " + wanted(t.Elem())
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Float64:

@@ -2,6 +2,7 @@ package instances
 
 import (
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -112,6 +113,9 @@ func DefaultHealthConfig() HealthConfig {
 
 // DefaultConfig returns the configuration of a function that says nothing about its instances.
 func DefaultConfig() Config { return Config{DrainDeadline: DefaultDrainDeadline} }
+
+// IsZero says whether nothing is set, which is no configuration of a version, but that of an alias.
+func (c Config) IsZero() bool { return reflect.ValueOf(c).IsZero() }
 
 // AliveWithin is how long after another replica saw an instance healthy this one may not call it lost: as long as it
 // takes that replica to find it failing.

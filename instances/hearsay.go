@@ -47,6 +47,14 @@ func (p *Pool) Find(ctx context.Context, h sessions.Home) {
 	}
 }
 
+// Find has the pool of h's version learn where h lives: see Pool.Find. A version that has no pool is not configured here, and
+// nobody is asked.
+func (s *Split) Find(ctx context.Context, h sessions.Home) {
+	if pool := s.pools[h.Version]; pool != nil {
+		pool.Find(ctx, h)
+	}
+}
+
 // ask reads the registry. Who waits while it is read for another shares the answer only if that was asked after he came:
 // an older one may lack what he asks for.
 func (p *Pool) ask(ctx context.Context) ([]sessions.InstanceRecord, error) {

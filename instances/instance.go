@@ -33,15 +33,16 @@ type Instance struct {
 	unready  bool      // its source says so
 	heardAt  time.Time // hearsay: when it was found
 	health   health
-	asked    time.Time // probeStale asked for a probe since
-	used     bool      // isolation: it has had its session
-	sessions int       // as the registry said last
-	drain    drain     // as the registry said last
-	lostAt   bool      // the registry has it lost
-	goneAt   bool      // the registry has it gone
-	floor    uint64    // an earlier program of this ID was removed here; it had this incarnation
-	fresh    bool      // an earlier program of this ID was removed here, and the registry has not named the new one yet
-	returns  bool      // that program had the same URL: the new one may be the same
+	news     chan struct{} // closed, and another, when a probe or the registry has told something
+	asked    time.Time     // probeStale asked for a probe since
+	used     bool          // isolation: it has had its session
+	sessions int           // as the registry said last
+	drain    drain         // as the registry said last
+	lostAt   bool          // the registry has it lost
+	goneAt   bool          // the registry has it gone
+	floor    uint64        // an earlier program of this ID was removed here; it had this incarnation
+	fresh    bool          // an earlier program of this ID was removed here, and the registry has not named the new one yet
+	returns  bool          // that program had the same URL: the new one may be the same
 }
 
 // ID returns the configured or discovered name.
@@ -71,7 +72,8 @@ func (i *Instance) Acquire() bool {
 	}
 }
 
-func (i *Instance) full() bool {
+// Full says whether as many requests are in flight as there may be.
+func (i *Instance) Full() bool {
 	limit := i.limit.Load()
 	return limit > 0 && i.inFlight.Load() >= limit
 }

@@ -73,7 +73,7 @@ func (p *Pool) syncLocked() {
 func (p *Pool) newInstance(place Place, now time.Time) *Instance {
 	i := &Instance{
 		id: place.ID, version: p.cfg.Version, url: place.URL, pool: p,
-		wake: make(chan struct{}, 1), health: health{since: now},
+		wake: make(chan struct{}, 1), news: make(chan struct{}), health: health{since: now},
 	}
 	i.limit.Store(int64(p.cfg.RequestsPerInstance))
 	i.gone, i.retire = context.WithCancel(context.Background())
@@ -163,11 +163,14 @@ func (i *Instance) view() View {
 		Suspect: h.phase == phaseUnhealthy && !h.lost, CircuitOpen: h.circuit != circuitClosed,
 		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Hearsay: i.hearsay.Load(), Incarnation: i.incarnation.Load(),
 	}
+	if i.drain.on() {
+		v.DrainUntil = i.drain.until
+	}
 	if i.drains() && h.phase == phaseReady {
 		v.State = StateDraining
-	}
-	if i.drain.on() {
-		v.DrainUntil, v.Since = i.drain.until, i.drain.since
+		if i.drain.on() {
+			v.Since = i.drain.since
+		}
 	}
 	if h.err != nil {
 		v.Error = h.err.Error()

@@ -62,6 +62,7 @@ type Pool struct {
 	probe   probeFunc
 	kick    chan struct{} // of capacity 1: report at once
 	inquiry inquiry
+	version string
 
 	mu         sync.Mutex
 	cfg        PoolConfig
@@ -89,7 +90,7 @@ type run struct {
 
 // NewPool returns a pool whose instances are all starting. Nothing is probed until Run. ErrConfig.
 func NewPool(cfg PoolConfig) (*Pool, error) {
-	p := &Pool{probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}, disbeliefs: map[sessions.Home]time.Time{}}
+	p := &Pool{version: cfg.Version, probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}, disbeliefs: map[sessions.Home]time.Time{}}
 	p.current.Store(&snapshot{changed: make(chan struct{})})
 	p.cfg.Function, p.cfg.Version = cfg.Function, cfg.Version
 	if err := p.Apply(cfg); err != nil {
@@ -217,6 +218,8 @@ func (p *Pool) snapshot() *snapshot {
 	}
 	if staying := slices.DeleteFunc(slices.Clone(s.healthy), (*Instance).drains); len(staying) > 0 {
 		s.healthy = staying
+	} else {
+		s.leaving = len(s.healthy) > 0
 	}
 	return s
 }

@@ -183,6 +183,7 @@ func (p *Pool) take(about []sent, records []sessions.InstanceRecord) {
 		i.accept(records[n], s.health == sessions.HealthUp && s.unprovenAs == i.health.unprovenAs)
 		freed = freed || i.candidate() && i.sessions < had
 		p.logDrain(i, drained)
+		i.tell()
 		if now := i.incarnation.Load(); before != 0 && now != before {
 			p.log.Info("instance has a new incarnation: sessions of the one before have lost their state",
 				"instance", i.id, "url", i.url.String(), "incarnation", now)

@@ -14,6 +14,7 @@ type snapshot struct {
 	candidates []sessions.Home
 	healthy    []*Instance // for functions without sessions, which need no registry; draining ones if there are no others
 	takers     []*Instance // of each candidate
+	leaving    bool        // healthy are draining ones
 	drained    []sessions.Home
 	changed    chan struct{} // closed when candidates gain a member or a slot; shared by the snapshots in between
 }
@@ -59,7 +60,7 @@ func (p *Pool) Candidates(n int) []sessions.Home {
 func (s *snapshot) homes(n int, at func(int) int) []sessions.Home {
 	homes := make([]sessions.Home, 0, n)
 	for i := range n {
-		if k := at(i); !s.takers[k].full() {
+		if k := at(i); !s.takers[k].Full() {
 			homes = append(homes, s.candidates[k])
 		}
 	}
@@ -90,11 +91,12 @@ func sample(total, n int) []int {
 // Changed returns a channel that is closed when the candidates next gain a member, or one of them a free slot.
 func (p *Pool) Changed() <-chan struct{} { return p.current.Load().changed }
 
-// State returns what this replica makes of h, and for HomeLost and HomeGone since when. It goes by h's ID and incarnation.
+// State returns what this replica makes of h, and for HomeLost and HomeGone since when. It goes by h's ID and incarnation;
+// an instance of another version is unknown here, whatever its ID. No version at all is the pool's own.
 func (p *Pool) State(h sessions.Home) (sessions.HomeState, time.Time) {
 	e, ok := p.current.Load().byID[h.ID]
 	switch {
-	case !ok:
+	case !ok || h.Version != "" && h.Version != p.version:
 		return sessions.HomeUnknown, time.Time{}
 	case e.through > 0 && h.Incarnation > e.through:
 		return sessions.HomeUnknown, time.Time{} // another replica lists the place anew, or still
@@ -124,7 +126,7 @@ func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
 	// Two draws, not a scan: replicas that all sent to the emptiest would flood it together.
 	drawn := [2]*Instance{all[rand.IntN(len(all))], all[rand.IntN(len(all))]}
 	best := emptiest(drawn[:], exclude)
-	if best == nil || best.full() {
+	if best == nil || best.Full() {
 		best = emptiest(all, exclude)
 	}
 	return best, best != nil

@@ -104,6 +104,7 @@ func TestWhatASourceSaysOfAPlaceIsObeyed(t *testing.T) {
 				require.Equal(t, []string{"b"}, w.candidates(), "no new session goes there")
 				require.Same(t, a, w.instance("a"))
 				require.Equal(t, sessions.HomeUp, w.state(home), "those that it has stay")
+				require.Equal(t, marked[0].Draining, w.view("a").State == instances.StateDraining)
 				for range 50 {
 					i, ok := w.pool.Pick(nil)
 					require.True(t, ok)

@@ -78,6 +78,7 @@ func (p *Pool) probed(i *Instance, r result) {
 	if before.probedAt.IsZero() {
 		p.reportNow() // Ready waits for it
 	}
+	i.tell()
 }
 
 // visible is the part of an instance's health that readers or the registry must hear of at once.

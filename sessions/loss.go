@@ -92,7 +92,7 @@ func (u *Use) Rehome(ctx context.Context) error {
 // rehome is one flight of Store.Rehome for the use's session.
 func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 	key := u.s.Key
-	r.Session, r.AliveWithin = *u.s, t.rules.AliveWithin
+	r.Session, r.AliveWithin = *u.s, t.rules.of(u.s.Home.Version).AliveWithin
 	kind := "rehome"
 	switch { // flights of their own: ErrAlive answers only those who asked the same
 	case r.Certain:
@@ -121,18 +121,15 @@ func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 
 // move asks the store to move the session. moved says whether this call did.
 func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved bool, err error) {
-	r.Placement = t.placement(t.pool.Candidates(0))
-	s, err = t.store.Rehome(ctx, r)
-	switch {
-	case err == nil:
-		return s, true, nil
-	case errors.Is(err, ErrMoved):
+	err = t.place(r.Session.Home.Version, func(candidates []Home) (err error) {
+		r.Placement = t.placement(candidates)
+		s, err = t.store.Rehome(ctx, r)
+		return err
+	})
+	if errors.Is(err, ErrMoved) {
 		return s, false, nil // another replica was faster
-	case errors.Is(err, ErrFull) && len(r.Candidates) == 0:
-		return s, false, ErrNoInstance
-	default:
-		return s, false, err
 	}
+	return s, err == nil, err
 }
 
 // renew ends the use's session, whose home will not come back, and makes u a use of a new one, if its mode allows it.

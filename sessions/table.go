@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -41,11 +42,37 @@ type Rules struct {
 	Wait      time.Duration // how long a new session may wait for a slot
 	// AliveWithin is how recent another replica's sight of a healthy home must be to forbid a re-home.
 	AliveWithin time.Duration
+	// Versions has the rules that differ by the version of the home, with all versions of the function; nil: there is one,
+	// and the rules above are its own.
+	Versions map[string]VersionRules
+	// Others are the other qualifiers of the function that have sessions, and tables of their own to look after them.
+	Others []string
+}
+
+// VersionRules are what every table of a function has to keep to where the home is of one version: a slot of an instance is
+// a slot, whichever way a session came.
+type VersionRules struct {
+	PerInstance int
+	AliveWithin time.Duration
 }
 
 // settings are the settings of a session that names none of its own.
 func (r Rules) settings() Settings {
 	return Settings{TTL: r.TTL, IdleTimeout: r.IdleTimeout, DisableIDReuse: r.DisableIDReuse}
+}
+
+// of returns the rules where the home is of this version.
+func (r Rules) of(version string) VersionRules {
+	if v, ok := r.Versions[version]; ok {
+		return v
+	}
+	return VersionRules{PerInstance: r.PerInstance, AliveWithin: r.AliveWithin}
+}
+
+// governs says whether it is this table that sends s away from a drained instance: its own sessions, wherever they are, and
+// on its own instances those of a qualifier that has no table, because the configuration has it no more.
+func (r Rules) governs(s Session) bool {
+	return s.Qualifier == r.Qualifier || s.Home.Version == r.Qualifier && !slices.Contains(r.Others, s.Qualifier)
 }
 
 // Tier is where a look-up was answered.

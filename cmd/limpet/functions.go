@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/instances"
@@ -23,11 +24,12 @@ type functionID struct{ name, qualifier string }
 // they were.
 type running struct {
 	function *proxy.Function
-	pool     *instances.Pool
-	sources  []source // beside the static list
+	pool     *instances.Pool  // of a version; nil for an alias
+	split    *instances.Split // over all versions of the function, made anew by each reload; nil where there is only one
+	sources  []source         // of the pool, beside the static list
 	queue    *sessions.Queue
-	stop     context.CancelFunc
-	stopped  chan struct{} // closed when the pool's goroutines have ended
+	stop     context.CancelFunc // ends the pool
+	stopped  chan struct{}      // closed when the pool's goroutines have ended
 }
 
 // functions are those that this process serves, and what they share.
@@ -45,8 +47,9 @@ type functions struct {
 
 	retiring sync.WaitGroup // reports of instances whose function is no longer listed
 
-	mu  sync.Mutex
-	all map[functionID]*running
+	mu      sync.Mutex
+	all     map[functionID]*running
+	removed map[functionID]time.Time // versions that a reload has taken away
 }
 
 // prepared is a function that is checked and built but not in force.
@@ -54,7 +57,7 @@ type prepared struct {
 	cfg     proxy.FunctionConfig
 	rule    affinity.Rule
 	sources []source
-	pool    *instances.Pool // fresh; dropped when the function runs already
+	pool    *instances.Pool // fresh; dropped when the function runs already; nil for an alias
 }
 
 // apply makes cfgs the functions in force and returns their routes: all of them, or, after an error, none.
@@ -69,26 +72,40 @@ func (f *functions) apply(cfgs []proxy.FunctionConfig) (*proxy.Routes, error) {
 		}
 		ready = append(ready, p)
 	}
-	next := make(map[functionID]*running, len(ready))
-	serving := make([]*proxy.Function, 0, len(ready))
+	in := plan{cfgs, make(map[functionID]*running, len(ready)), f.nextRemoved(ready)}
 	for _, p := range ready {
-		id := functionID{p.cfg.Name, p.cfg.Qualifier}
-		r, err := f.enforce(p, f.all[id])
+		r, err := f.work(p)
 		if err != nil {
 			return nil, fmt.Errorf("function %s/%s: %w", p.cfg.Name, p.cfg.Qualifier, err)
 		}
-		next[id] = r
-		serving = append(serving, r.function)
+		in.next[p.id()] = r
+	}
+	serving := make([]*proxy.Function, 0, len(ready))
+	for _, p := range ready {
+		if err := f.enforce(p, in); err != nil {
+			return nil, fmt.Errorf("function %s/%s: %w", p.cfg.Name, p.cfg.Qualifier, err)
+		}
+		serving = append(serving, in.next[p.id()].function)
 	}
 	for id, old := range f.all {
-		if next[id] == nil {
-			old.stop()
-			old.function.Transports.CloseIdle()
-			f.retiring.Go(func() { f.retire(old) })
-		}
+		f.replaced(old, in.next[id])
 	}
-	f.all = next
+	f.all, f.removed = in.next, in.removed
 	return proxy.NewRoutes(serving), nil
+}
+
+// replaced ends what of old, the work of one entry before, is not at work in next, which may be nil.
+func (f *functions) replaced(old, next *running) {
+	if next == nil {
+		old.function.Transports.CloseIdle()
+	}
+	if old.split != nil {
+		old.split.Close()
+	}
+	if old.pool != nil && (next == nil || next.pool != old.pool) {
+		old.stop()
+		f.retiring.Go(func() { f.retire(old) })
+	}
 }
 
 // prepare does all that can fail. old is what runs of the function, nil if nothing does.
@@ -104,14 +121,18 @@ func (f *functions) prepare(cfg proxy.FunctionConfig, old *running) (prepared, e
 	if err != nil {
 		return prepared{}, err
 	}
-	sources, err := f.newSources(cfg, old)
-	if err != nil {
+	p := prepared{cfg: cfg, rule: rule}
+	if cfg.IsAlias() {
+		return p, nil
+	}
+	if p.sources, err = f.newSources(cfg, old); err != nil {
 		return prepared{}, err
 	}
-	p := prepared{cfg: cfg, rule: rule, sources: sources}
 	p.pool, err = instances.NewPool(f.poolConfig(p))
 	return p, err
 }
+
+func (p prepared) id() functionID { return functionID{p.cfg.Name, p.cfg.Qualifier} }
 
 func (f *functions) poolConfig(p prepared) instances.PoolConfig {
 	cfg := p.cfg
@@ -129,34 +150,49 @@ func (f *functions) poolConfig(p prepared) instances.PoolConfig {
 	return pc
 }
 
-// enforce makes p the function at work. old, if not nil, lends its pool, and with it the requests in flight and the
-// health of the instances that stay.
-func (f *functions) enforce(p prepared, old *running) (*running, error) {
-	r := running{}
-	if old == nil {
-		r = f.start(p.pool)
-	} else if err := old.pool.Apply(f.poolConfig(p)); err != nil {
-		return nil, err
-	} else {
-		r = *old
+// enforce makes p the function at work, on the pools of in.
+func (f *functions) enforce(p prepared, in plan) (err error) {
+	r := in.next[p.id()]
+	if r.split, err = in.split(p.cfg); err != nil {
+		return err
 	}
 	m := f.metrics.Function(p.cfg.Name, p.cfg.Qualifier)
-	function := &proxy.Function{
-		Config: p.cfg, Rule: p.rule, Pool: r.pool, Metrics: m,
-		Transports: transports(p.cfg, old),
-	}
+	function := &proxy.Function{Config: p.cfg, Rule: p.rule, Pool: r.dials(), Metrics: m, Transports: transports(in.idle(p.cfg), f.all[p.id()])}
 	if p.cfg.Affinity.Type != sessions.AffinityNone {
 		tc := sessions.TableConfig{
-			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
+			Rules: in.rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.homes(), Queue: r.queue, Observe: proxy.Observe(m),
 			Lost:    func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
 			Drained: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedDrained, 1) },
 		}
 		if f.shared {
-			tc.Find = r.pool.Find
+			tc.Find = r.find()
 		}
 		function.Table = sessions.NewTable(tc)
 	}
-	r.function, r.sources = function, p.sources
+	r.function = function
+	return nil
+}
+
+// work returns what is to be at work for p, without its function. What was at work before lends its pool, and with it the
+// requests in flight and the health of the instances that stay.
+func (f *functions) work(p prepared) (*running, error) {
+	old := f.all[p.id()]
+	var r running
+	switch {
+	case p.cfg.IsAlias():
+		r = running{queue: sessions.NewQueue()}
+	case old == nil || old.pool == nil:
+		r = f.start(p.pool)
+	default:
+		if err := old.pool.Apply(f.poolConfig(p)); err != nil {
+			return nil, err
+		}
+		r = *old
+	}
+	if old != nil {
+		r.queue = old.queue
+	}
+	r.sources = p.sources
 	return &r, nil
 }
 
@@ -181,14 +217,6 @@ func transports(cfg proxy.FunctionConfig, old *running) *proxy.Transports {
 		defer kept.CloseIdle()
 	}
 	return &proxy.Transports{Timeouts: cfg.Timeouts, PerInstance: cfg.RequestsPerInstance}
-}
-
-func rules(cfg proxy.FunctionConfig) sessions.Rules {
-	return sessions.Rules{
-		Function: cfg.Name, Qualifier: cfg.Qualifier, Config: cfg.Sessions, Affinity: cfg.Affinity.Type,
-		OnLoss: cfg.OnInstanceLoss, LossGrace: cfg.LossGrace, Wait: cfg.WhenFull.Wait,
-		AliveWithin: cfg.Instances.AliveWithin(),
-	}
 }
 
 // snapshot returns the functions in force, by name and qualifier.
@@ -232,8 +260,7 @@ func (f *functions) tables() (all []*sessions.Table) {
 // close stops every pool and waits for it.
 func (f *functions) close() {
 	for _, r := range f.snapshot() {
-		r.stop()
-		<-r.stopped
+		r.end()
 		r.function.Transports.CloseIdle()
 	}
 	f.retiring.Wait()

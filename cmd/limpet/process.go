@@ -240,7 +240,7 @@ func (p *process) awaitReady(patience time.Duration) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(readyPoll) {
 		ready := true
 		for _, r := range p.functions.snapshot() {
-			ready = ready && r.pool.Ready()
+			ready = ready && r.ready()
 		}
 		if ready {
 			return

@@ -53,15 +53,19 @@ func (f *functions) api() []api.Function {
 	var all []api.Function
 	for _, r := range f.snapshot() {
 		cfg, rule := r.function.Config, r.function.Rule
-		all = append(all, api.Function{
+		fn := api.Function{
 			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: cfg.Affinity.Type, Source: sourceNames(cfg.Instances), Table: r.function.Table,
-			DrainDeadline: cfg.Instances.DrainDeadline, Refresh: r.pool.Refresh, InFlight: r.pool.InFlight,
+			DrainDeadline: cfg.Instances.DrainDeadline, Versions: cfg.Weights.Versions(),
 			Issue: func(h http.Header, s sessions.Session, secure bool) {
 				if cfg.Affinity.Type == sessions.AffinityCookie {
 					rule.Respond(h, affinity.Grant{ID: s.ID, Issue: true, TTL: s.TTL, Secure: secure})
 				}
 			},
-		})
+		}
+		if r.pool != nil {
+			fn.Refresh, fn.InFlight = r.pool.Refresh, r.pool.InFlight
+		}
+		all = append(all, fn)
 	}
 	return all
 }

@@ -12,8 +12,10 @@ func (f *functions) statuses() []api.FunctionStatus {
 	var all []api.FunctionStatus
 	for _, r := range f.snapshot() {
 		cfg := r.function.Config
-		s := api.FunctionStatus{
-			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: string(cfg.Affinity.Type), Probed: r.pool.Ready(),
+		s := api.FunctionStatus{Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: string(cfg.Affinity.Type), Probed: r.ready()}
+		if r.pool == nil {
+			all = append(all, s)
+			continue
 		}
 		for _, v := range r.pool.Snapshot() {
 			s.Instances = append(s.Instances, api.InstanceStatus{
@@ -23,6 +25,7 @@ func (f *functions) statuses() []api.FunctionStatus {
 		}
 		all = append(all, s)
 	}
+	f.aliasStatuses(all)
 	return all
 }
 
