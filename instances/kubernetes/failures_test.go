@@ -231,7 +231,12 @@ func TestItEndsWhileItWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kubetest.New(t)
-			s.Meddle(meddle)
+			var here atomic.Int64
+			s.Meddle(func(w http.ResponseWriter, r *http.Request) bool {
+				here.Add(1)
+				defer here.Add(-1)
+				return meddle(w, r)
+			})
 			w := newSource(t, config(s), kubernetes.Pace{Retry: time.Hour})
 			end := w.start()
 			w.until("it asks", func() bool { return len(s.Asked()) > 0 })
@@ -239,6 +244,7 @@ func TestItEndsWhileItWaits(t *testing.T) {
 			begun := time.Now()
 			end()
 			require.Less(t, time.Since(begun), patience/4)
+			w.until("nothing is asked for any more", func() bool { return here.Load() == 0 })
 		})
 	}
 }
