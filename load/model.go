@@ -35,9 +35,10 @@ func (m model) windUp(e *ending) (done func() bool) {
 
 // open sends requests when they are scheduled, whatever became of those before.
 func (m model) open() (e ending) {
-	crew := newCrew(m.plan.Connections, func() func(*session) {
+	var crew *crew
+	crew = newCrew(m.plan.Connections, func() func(*session) {
 		w := sender{Run: m.Run}
-		return func(s *session) { m.serve(&w, s) }
+		return func(s *session) { m.serve(crew, &w, s) }
 	})
 	m.deck.allow(1, m.began)
 	var pacer sync.WaitGroup
@@ -73,17 +74,19 @@ func (m model) pace(crew *crew) {
 	}
 }
 
-// serve sends the requests of a session that wait, one after the other.
-func (m model) serve(w *sender, s *session) {
-	for m.ctx.Err() == nil && m.cut.Err() == nil {
-		t, ok, ended := s.next()
-		if ended {
-			m.record.ended(s)
-		}
-		if !ok {
-			return
-		}
-		w.request(s, t)
+// serve sends one request of the session, and queues the session again if another waits: where connections are short,
+// no session gets more than its turn.
+func (m model) serve(crew *crew, w *sender, s *session) {
+	if m.ctx.Err() != nil || m.cut.Err() != nil {
+		return // what waits stays unsent
+	}
+	w.request(s, s.next())
+	more, ended := s.relax()
+	if more {
+		crew.add(s)
+	}
+	if ended {
+		m.record.ended(s)
 	}
 }
 
@@ -126,9 +129,13 @@ func (m model) client(n int) {
 			return
 		}
 		m.record.scheduled()
-		w.request(s, turn{})
+		sent := w.request(s, turn{})
 		if m.deck.give(s, time.Now()) {
 			m.record.ended(s)
+		}
+		// Refusals take no time: without a rest a dead target would have most of the requests.
+		if !sent && !pause(m.schedule, DefaultRetryWait) {
+			return
 		}
 	}
 }

@@ -13,8 +13,9 @@ type sender struct {
 	scratch []byte // the head of a request
 }
 
-// request sends one request of the session, again if need be, until it is done with.
-func (w *sender) request(s *session, t turn) {
+// request sends one request of the session, again if need be, until it is done with. sent says that at least one
+// attempt got as far as a connection.
+func (w *sender) request(s *session, t turn) (sent bool) {
 	start := time.Now()
 	if t == (turn{}) { // nothing arrived: it is due now
 		t = turn{scheduled: start, due: start}
@@ -24,13 +25,14 @@ func (w *sender) request(s *session, t turn) {
 	for n := 0; ; n++ {
 		a := w.attempt(s)
 		a.again = n > 0
+		sent = sent || a.sent
 		w.record.attempted(a)
 		if a.failure.retriable && n < w.plan.Retries && pause(w.cut, a.wait) {
 			continue
 		}
 		s.done(a.at)
 		w.record.finish(a, a.at.Sub(t.scheduled), a.at.Sub(start))
-		return
+		return sent
 	}
 }
 

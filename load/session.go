@@ -58,21 +58,25 @@ type turn struct {
 	scheduled, due time.Time
 }
 
-// next takes the request that waits longest. Where none waits, ok is false and the session idle; ended says that none
-// will come.
-func (s *session) next() (t turn, ok, ended bool) {
+// next takes the request that waits longest. The session is busy, so there is one.
+func (s *session) next() (t turn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 {
-		s.busy = false
-		return turn{}, false, s.leaving
-	}
 	t.scheduled, s.waiting = s.waiting[0], s.waiting[1:]
 	t.due = t.scheduled
 	if s.free.After(t.due) {
 		t.due = s.free
 	}
-	return t, true, false
+	return t
+}
+
+// relax ends a turn. more says that another request waits, so that the session stays busy; ended, that none does nor
+// ever will.
+func (s *session) relax() (more, ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = len(s.waiting) > 0
+	return s.busy, !s.busy && s.leaving
 }
 
 // done notes when a request was done with.
@@ -80,11 +84,4 @@ func (s *session) done(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = at
-}
-
-// left is how many requests wait.
-func (s *session) left() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.waiting)
 }

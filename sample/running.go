@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"time"
@@ -27,7 +28,7 @@ func Start(addr string, o Options) (*Running, error) {
 	r.server = &http.Server{Handler: r.Server, ReadHeaderTimeout: readHeaderTimeout}
 	go func() {
 		defer close(r.done)
-		_ = r.server.Serve(l) // always an error: the one that Close makes
+		_ = r.server.Serve(l) // always an error: the one that Close or Shutdown makes
 	}()
 	return r, nil
 }
@@ -42,6 +43,17 @@ func (r *Running) URL() string { return "http://" + r.Addr() }
 // free.
 func (r *Running) Close() error {
 	err := r.server.Close()
+	<-r.done
+	return err
+}
+
+// Shutdown takes no more connections and waits for the requests under way. When ctx ends first, it breaks them off and
+// returns ctx's error.
+func (r *Running) Shutdown(ctx context.Context) error {
+	err := r.server.Shutdown(ctx)
+	if err != nil {
+		_ = r.server.Close() // the listener is closed, and what it says of that is of no use
+	}
 	<-r.done
 	return err
 }

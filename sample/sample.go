@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"net/http"
+	"net/textproto"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -16,6 +17,8 @@ const (
 	DefaultName = "sample"
 	// DefaultMaxSessions bounds the memory of a Server: past it the session that was used longest ago is forgotten.
 	DefaultMaxSessions = 100_000
+	// DefaultMaxMemory bounds what all sessions together grow by, in bytes.
+	DefaultMaxMemory = 256 << 20
 	// MaxSessionID is the longest session ID that is counted, in bytes; a longer one is answered with 400.
 	MaxSessionID = 256
 )
@@ -27,15 +30,19 @@ const (
 	SessionEventHeader = "Limpet-Session-Event"
 	StartHeader        = "Limpet-Instance-Start"
 	InstanceHeader     = "Sample-Instance"
+	CountHeader        = "Sample-Count"
 )
 
 // Options change what a Server does. The zero value is of use.
 type Options struct {
-	Name        string // in every answer; "": DefaultName
-	Start       string // the first start nonce; "": random
-	Header      string // names the session where SessionIDHeader does not; "": none
-	Cookie      string // names the session where neither header does; "": none
-	MaxSessions int    // below 1: DefaultMaxSessions
+	Name        string  // in every answer; "": DefaultName
+	Start       string  // the first start nonce; "": random
+	Header      string  // names the session where SessionIDHeader does not; "": none
+	Cookie      string  // names the session where neither header does; "": none
+	GiveCookie  bool    // gives a session in Cookie to a counted request that names none
+	MaxSessions int     // below 1: DefaultMaxSessions
+	MaxMemory   int64   // bytes that all sessions together may grow by; below 1: DefaultMaxMemory
+	Trouble     Trouble // what each request meets, as far as its query does not say
 }
 
 // Server is an instance that keeps state in memory. It is an http.Handler, safe for concurrent use:
@@ -43,46 +50,42 @@ type Options struct {
 //	/healthz   200 with the start nonce, or what SetHealth says
 //	/headers   the request's head, as JSON
 //	/echo      the request's body, streamed both ways
-//	any other  one more of the session's requests, as an Answer in JSON
+//	any other  one more of the session's requests, as an Answer in JSON, and its count in CountHeader
 //
-// Everywhere but on /healthz the query may ask for trouble: sleep=DURATION before the answer, status=CODE,
-// fail=head (the connection breaks off before the answer) or fail=body (in the middle of it), and, where an Answer is
-// given, stream=N with interval=DURATION (N server-sent events, each an Answer).
+// Everywhere but on /healthz the query may ask for trouble, else Options.Trouble does: sleep=DURATION before the answer
+// (a client that leaves meanwhile is not counted), status=CODE, fail=head (the connection breaks off before the answer,
+// and nothing is counted) or fail=body (in the middle of it), and, where an Answer is given, stream=N with
+// interval=DURATION (N server-sent events, each an Answer) and grow=BYTES (kept for the session until it is forgotten:
+// answered with 507, and not counted, where Options.MaxMemory has no room for it). An empty fail=, and 0 for a number,
+// ask for none of it.
+//
+// A session is forgotten, with all it grew, when it is the one used longest ago of more than Options.MaxSessions, when
+// Restart is called, and when a request names it with a greater epoch.
 type Server struct {
 	options Options
+	name    []string  // the value of InstanceHeader; shared by all answers, so never written to
+	buffers sync.Pool // of *[]byte: the bodies of answers
 
 	mu       sync.Mutex
 	start    string
 	health   int
 	sessions *simplelru.LRU[string, *session]
-	nobody   int // requests without a session
-}
-
-// session is what the instance remembers of a session.
-type session struct {
-	count int
-	epoch uint64
-}
-
-// Answer is what the instance knows of a request.
-type Answer struct {
-	Instance string `json:"instance"`
-	Session  string `json:"session"`         // "" when the request named none
-	Count    int    `json:"count"`           // of this session's requests here, this one included
-	Start    string `json:"start"`           // another after a restart
-	Epoch    string `json:"epoch,omitempty"` // as the proxy gave it
-	Event    string `json:"event,omitempty"` // as the proxy gave it
-	Of       int    `json:"of,omitempty"`    // of a stream: how many events there will be
-	N        int    `json:"n,omitempty"`     // of a stream: which one this is, from 1
+	nobody   *session // the requests without a session
+	grown    int64    // by all sessions, nobody's included
 }
 
 // New returns a Server without sessions.
 func New(o Options) *Server {
 	o.Name = cmp.Or(o.Name, DefaultName)
+	o.Header = textproto.CanonicalMIMEHeaderKey(o.Header) // else each look-up would make it so
 	if o.MaxSessions < 1 {
 		o.MaxSessions = DefaultMaxSessions
 	}
-	s := &Server{options: o, health: http.StatusOK}
+	if o.MaxMemory < 1 {
+		o.MaxMemory = DefaultMaxMemory
+	}
+	o.Trouble = o.Trouble.withDefaults()
+	s := &Server{options: o, name: []string{o.Name}, health: http.StatusOK}
 	s.restart(o.Start)
 	return s
 }
@@ -92,13 +95,13 @@ func New(o Options) *Server {
 func (s *Server) Restart() { s.restart("") }
 
 func (s *Server) restart(start string) {
-	sessions, err := simplelru.NewLRU[string, *session](s.options.MaxSessions, nil)
+	sessions, err := simplelru.NewLRU(s.options.MaxSessions, s.forgotten)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.start, s.sessions, s.nobody = cmp.Or(start, rand.Text()), sessions, 0
+	s.start, s.sessions, s.nobody, s.grown = cmp.Or(start, rand.Text()), sessions, &session{}, 0
 }
 
 // SetHealth sets the status of the health answer. 200 is what it starts with.
@@ -133,22 +136,9 @@ func (s *Server) Count(id string) int {
 	return known.count
 }
 
-// count takes in one request of the session and returns how many there were.
-//
-// A greater epoch than the one remembered means that the ID has been pinned anew since: what is remembered belongs
-// to a session that has ended, or that moved away and came back. To count on would hide the loss.
-func (s *Server) count(id string, epoch uint64) (count int, start string) {
+// Grown returns how many bytes the Server keeps because requests asked it to grow.
+func (s *Server) Grown() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id == "" {
-		s.nobody++
-		return s.nobody, s.start
-	}
-	known, ok := s.sessions.Get(id)
-	if !ok || epoch > known.epoch {
-		known = &session{epoch: epoch}
-		s.sessions.Add(id, known)
-	}
-	known.count++
-	return known.count, s.start
+	return s.grown
 }

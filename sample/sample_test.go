@@ -1,12 +1,15 @@
 package sample_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -120,6 +123,31 @@ func TestCloseFreesThePort(t *testing.T) {
 	_, err = sample.Start(addr, sample.Options{})
 	require.Error(t, err)
 	require.NoError(t, again.Close())
+}
+
+func TestShutdownWaitsForRequestsUnderWay(t *testing.T) {
+	for _, c := range []struct {
+		query string
+		wait  time.Duration
+		want  error
+		read  error
+	}{
+		{"/?stream=3&interval=20ms", time.Minute, nil, nil},
+		{"/?stream=2&interval=1h", time.Millisecond, context.DeadlineExceeded, io.ErrUnexpectedEOF},
+	} {
+		r, err := sample.Start("127.0.0.1:0", sample.Options{})
+		require.NoError(t, err)
+		resp, err := http.Get(r.URL() + c.query)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), c.wait)
+		require.ErrorIs(t, r.Shutdown(ctx), c.want)
+		cancel()
+		_, err = io.ReadAll(resp.Body)
+		require.ErrorIs(t, err, c.read)
+		require.NoError(t, resp.Body.Close())
+		_, err = http.Get(r.URL())
+		require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	}
 }
 
 func ExampleNew() {

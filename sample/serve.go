@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,51 +10,43 @@ import (
 	"time"
 )
 
-// MaxStream is how many events one request may ask for.
-const MaxStream = 1_000_000
-
-// DefaultStreamInterval is the time between two events of a stream.
-const DefaultStreamInterval = 100 * time.Millisecond
-
-// The values of the query parameter fail.
-const (
-	FailHead = "head"
-	FailBody = "body"
-)
-
-// wish is what the query asks for.
-type wish struct {
-	sleep, interval time.Duration
-	status, stream  int
-	fail            string
-}
-
 // ServeHTTP answers as the type's comment says.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set(InstanceHeader, s.options.Name)
+	w.Header()[InstanceHeader] = s.name
 	if r.URL.Path == "/healthz" {
 		s.serveHealth(w)
 		return
 	}
-	wish, err := parseWish(r)
+	t, err := parseWish(r.URL.RawQuery, s.options.Trouble.dice())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if !sleep(r, wish.sleep) {
+	if !wait(r, t.Sleep) {
 		return
 	}
-	if wish.fail == FailHead {
+	if t.Fail == FailHead {
 		panic(http.ErrAbortHandler)
 	}
 	switch r.URL.Path {
 	case "/headers":
-		serveHead(w, r, wish)
+		serveHead(w, r, t)
 	case "/echo":
-		serveEcho(w, r, wish)
+		serveEcho(w, r, t)
 	default:
-		s.serveCount(w, r, wish)
+		s.serveCount(w, r, t)
 	}
+}
+
+// wait sleeps before the answer and says whether the client is still there. net/http looks out for that only once the
+// body was read, so it is read first; /echo has to send it back.
+func wait(r *http.Request, d time.Duration) bool {
+	if d > 0 && r.Body != nil && r.URL.Path != "/echo" {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			panic(http.ErrAbortHandler) // it was cut short: there is no whole request to answer
+		}
+	}
+	return sleep(r, d)
 }
 
 func (s *Server) serveHealth(w http.ResponseWriter) {
@@ -64,23 +57,46 @@ func (s *Server) serveHealth(w http.ResponseWriter) {
 	w.WriteHeader(status)
 }
 
-func (s *Server) serveCount(w http.ResponseWriter, r *http.Request, wish wish) {
+func (s *Server) serveCount(w http.ResponseWriter, r *http.Request, t Trouble) {
 	id := s.sessionID(r)
 	if len(id) > MaxSessionID {
 		http.Error(w, fmt.Sprintf("a session ID has at most %d bytes", MaxSessionID), http.StatusBadRequest)
 		return
 	}
+	given := id == "" && s.options.GiveCookie && s.options.Cookie != ""
+	if given {
+		id = rand.Text()
+	}
 	a := Answer{
-		Instance: s.options.Name, Session: id, Of: wish.stream,
+		Instance: s.options.Name, Session: id, Of: t.Stream,
 		Epoch: r.Header.Get(SessionEpochHeader), Event: r.Header.Get(SessionEventHeader),
 	}
 	epoch, _ := strconv.ParseUint(a.Epoch, 10, 64) // a missing or odd one counts as 0: any proxy may be tried
-	a.Count, a.Start = s.count(id, epoch)
-	if wish.stream > 0 {
-		serveStream(w, r, stream{wish, a})
+	var room bool
+	if a.Count, a.Start, room = s.count(use{id, epoch, t.Grow}); !room {
+		http.Error(w, fmt.Sprintf("no room to grow by %d bytes, all sessions together may by %d", t.Grow, s.options.MaxMemory),
+			http.StatusInsufficientStorage)
 		return
 	}
-	writeJSON(w, wish, a)
+	if given {
+		http.SetCookie(w, &http.Cookie{Name: s.options.Cookie, Value: id, Path: "/", HttpOnly: true})
+	}
+	w.Header()[CountHeader] = []string{strconv.Itoa(a.Count)}
+	if t.Stream > 0 {
+		serveStream(w, r, stream{t, a})
+		return
+	}
+	s.writeAnswer(w, t, &a)
+}
+
+func (s *Server) writeAnswer(w http.ResponseWriter, t Trouble, a *Answer) {
+	buffer, ok := s.buffers.Get().(*[]byte)
+	if !ok {
+		buffer = new([]byte)
+	}
+	defer s.buffers.Put(buffer)
+	*buffer = append(a.appendJSON((*buffer)[:0]), '\n')
+	writeJSON(w, t, *buffer)
 }
 
 // sessionID returns the ID by the first of: Limpet's header, the configured header, the configured cookie.
@@ -101,20 +117,15 @@ func (s *Server) sessionID(r *http.Request) string {
 	return ""
 }
 
-func writeJSON(w http.ResponseWriter, wish wish, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // none of our types fails
-	}
-	if wish.status == http.StatusNoContent || wish.status == http.StatusNotModified {
-		w.WriteHeader(wish.status) // RFC 9110, 15.3.5 and 15.4.5: these have no content
+func writeJSON(w http.ResponseWriter, t Trouble, body []byte) {
+	if t.Status == http.StatusNoContent || t.Status == http.StatusNotModified {
+		w.WriteHeader(t.Status) // RFC 9110, 15.3.5 and 15.4.5: these have no content
 		return
 	}
-	body = append(body, '\n')
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(wish.status)
-	if wish.fail == FailBody {
+	values := []string{"application/json", strconv.Itoa(len(body))}
+	w.Header()["Content-Type"], w.Header()["Content-Length"] = values[:1:1], values[1:]
+	w.WriteHeader(t.Status)
+	if t.Fail == FailBody {
 		_, _ = w.Write(body[:len(body)/2])
 		breakOff(w)
 	}
@@ -137,21 +148,25 @@ type Head struct {
 	Headers http.Header `json:"headers"`
 }
 
-func serveHead(w http.ResponseWriter, r *http.Request, wish wish) {
-	writeJSON(w, wish, Head{
+func serveHead(w http.ResponseWriter, r *http.Request, t Trouble) {
+	body, err := json.Marshal(Head{
 		Method: r.Method, URI: r.RequestURI, Host: r.Host, Proto: r.Proto, Remote: r.RemoteAddr, Headers: r.Header,
 	})
+	if err != nil {
+		panic(err) // it has only strings
+	}
+	writeJSON(w, t, append(body, '\n'))
 }
 
 // serveEcho sends each part of the body back as soon as it came.
-func serveEcho(w http.ResponseWriter, r *http.Request, wish wish) {
+func serveEcho(w http.ResponseWriter, r *http.Request, t Trouble) {
 	control := http.NewResponseController(w)
 	// HTTP/1 otherwise reads the whole body before it sends the first byte of the answer. HTTP/2 needs no asking.
 	_ = control.EnableFullDuplex()
 	if kind := r.Header.Get("Content-Type"); kind != "" {
 		w.Header().Set("Content-Type", kind)
 	}
-	w.WriteHeader(wish.status)
+	w.WriteHeader(t.Status)
 	_ = control.Flush()
 	buffer := make([]byte, 32<<10)
 	for {
@@ -161,7 +176,7 @@ func serveEcho(w http.ResponseWriter, r *http.Request, wish wish) {
 				return
 			}
 			_ = control.Flush()
-			if wish.fail == FailBody {
+			if t.Fail == FailBody {
 				breakOff(w)
 			}
 		}
@@ -170,35 +185,6 @@ func serveEcho(w http.ResponseWriter, r *http.Request, wish wish) {
 		}
 		if err != nil {
 			panic(http.ErrAbortHandler) // a body cut short must not look whole
-		}
-	}
-}
-
-// stream is a row of server-sent events.
-type stream struct {
-	wish
-	answer Answer
-}
-
-func serveStream(w http.ResponseWriter, r *http.Request, s stream) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(s.status)
-	control := http.NewResponseController(w)
-	for s.answer.N = 1; s.answer.N <= s.answer.Of; s.answer.N++ {
-		if s.answer.N > 1 && !sleep(r, s.interval) {
-			return
-		}
-		data, err := json.Marshal(s.answer)
-		if err != nil {
-			panic(err) // it has only strings and numbers
-		}
-		if _, err := fmt.Fprintf(w, "id: %d\ndata: %s\n\n", s.answer.N, data); err != nil {
-			return
-		}
-		_ = control.Flush()
-		if s.fail == FailBody {
-			breakOff(w)
 		}
 	}
 }

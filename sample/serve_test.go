@@ -39,7 +39,8 @@ func TestTroubleOnRequest(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(began), 30*time.Millisecond)
 
 	for _, query := range []string{
-		"status=99", "status=x", "status=600", "sleep=x", "sleep=-1s", "stream=0", "stream=x", "interval=1", "fail=x",
+		"status=99", "status=x", "status=600", "sleep=x", "sleep=-1s", "stream=-1", "stream=x", "interval=1", "fail=x",
+		"grow=1023", "grow=-1", "grow=64KiB", "grow=x",
 	} {
 		resp, body := call(t, s.URL()+"/?"+query)
 		require.Equal(t, http.StatusBadRequest, resp.StatusCode, query)

@@ -103,7 +103,7 @@ func TestWithoutACommandItSaysWhichThereAre(t *testing.T) {
 		status, stdout, stderr := run(t, args...)
 		require.Zero(t, status)
 		require.Empty(t, stderr)
-		for _, command := range []string{"serve", "check", "demo", "sessions", "instances", "version"} {
+		for _, command := range []string{"serve", "check", "demo", "instance", "load", "sessions", "instances", "version"} {
 			require.Regexp(t, `(?m)^  `+command+` +\S`, stdout)
 		}
 	}

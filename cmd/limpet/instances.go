@@ -18,6 +18,7 @@ func instancesCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags.add(cmd)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return notSibling("instance", cmd, err) })
 	cmd.AddCommand(listInstancesCommand(flags))
 	return cmd
 }

@@ -17,8 +17,17 @@ import (
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		report(os.Stderr, err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
+}
+
+// exitStatus is 1, or what the command says.
+func exitStatus(err error) int {
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.status
+	}
+	return 1
 }
 
 // report says what went wrong: problems of a configuration file as FILE:LINE:COLUMN, for editors and scripts that
@@ -43,7 +52,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		Args:          knownCommand, // cobra's own error has several lines
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand(), sessionsCommand(), instancesCommand())
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), instanceCommand(), loadCommand(), versionCommand(),
+		sessionsCommand(), instancesCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -100,7 +100,7 @@ func (s *Session) Saw(o Observation) Finding {
 		s.settle(o)
 		return Finding{Kind: Moved, Home: o.From}
 	case o.From != s.home:
-		return Finding{Kind: Misroute, Home: s.home}
+		return s.strayed(o)
 	}
 	return s.stay(o)
 }
@@ -134,6 +134,15 @@ func (s *Session) begin(o Observation) Finding {
 func (s *Session) settle(o Observation) {
 	s.home, s.count, s.epoch = o.From, o.Count, max(s.epoch, o.Epoch)
 	s.uncounted(o)
+}
+
+// strayed is what the home would have answered.
+func (s *Session) strayed(o Observation) Finding {
+	f := Finding{Kind: Misroute, Home: s.home}
+	if o.Counted {
+		f.Least, f.Most = s.count+1, s.count+1+s.unsure
+	}
+	return f
 }
 
 // stay judges a response from the home by its count.

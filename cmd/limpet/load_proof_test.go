@@ -1,0 +1,140 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/load"
+	loadwire "github.com/limpet-proxy/limpet/load/wire"
+	"github.com/limpet-proxy/limpet/sessions/redisstore/redistest"
+)
+
+const (
+	// proofEnv is how many requests each proof makes; make proof asks for a million.
+	proofEnv     = "LIMPET_PROOF_REQUESTS"
+	proofDefault = 5_000
+	// maxProofSessions are alive at once, or one for each 25 requests; the instances share them evenly.
+	maxProofSessions = 1000
+	proofInstances   = 4
+)
+
+// proof is a load on replicas of Limpet in front of real instances, each a process.
+type proof struct {
+	t         *testing.T
+	requests  int
+	sessions  int
+	instances []*sampleProgram
+	replicas  []*process
+	run       *load.Run
+}
+
+// newProof starts it all; store is as setup has it.
+func newProof(t *testing.T, replicas int, store string) *proof {
+	t.Helper()
+	p := &proof{t: t, requests: proofDefault}
+	if text := os.Getenv(proofEnv); text != "" {
+		var err error
+		p.requests, err = strconv.Atoi(text)
+		require.NoError(t, err, proofEnv)
+	}
+	p.sessions = min(maxProofSessions, p.requests/25)
+	var places strings.Builder
+	for i := range proofInstances {
+		inst := startSample(t, "--name", fmt.Sprint("i", i))
+		p.instances = append(p.instances, inst)
+		fmt.Fprintf(&places, "        - {id: i%d, url: %q}\n", i, inst.listen)
+	}
+	file := filepath.Join(t.TempDir(), "limpet.yaml")
+	replace(t, file, setup{store: store}.String()+fmt.Sprintf(
+		"  - name: counter\n    sessions: {per_instance: %d}\n    instances:\n      health: {timeout: 10s}\n      static:\n%s",
+		p.sessions, &places))
+	plan := load.Plan{Sessions: p.sessions, Requests: p.requests, Connections: 16}
+	for range replicas {
+		replica := serve(t, file)
+		p.replicas = append(p.replicas, replica)
+		target, err := loadwire.NewTarget(replica.listen)
+		require.NoError(t, err)
+		plan.Targets = append(plan.Targets, target)
+	}
+	var err error
+	plan.Carrier, err = load.ParseCarrier(load.DefaultCarrier)
+	require.NoError(t, err)
+	plan.From, err = load.ParseSource(load.DefaultFrom)
+	require.NoError(t, err)
+	plan.Count, err = load.ParseSource(load.DefaultCount)
+	require.NoError(t, err)
+	p.run, err = load.New(plan)
+	require.NoError(t, err)
+	return p
+}
+
+// do makes the load. halfway, if there, is called when half of it is done.
+func (p *proof) do(halfway func()) load.Report {
+	p.t.Helper()
+	done := make(chan load.Report)
+	go func() { done <- p.run.Do(context.Background()) }()
+	for halfway != nil && p.run.Progress().Answered < p.requests/2 {
+		time.Sleep(time.Millisecond) // polled: the load has no event for it
+	}
+	if halfway != nil {
+		halfway()
+	}
+	r := <-done
+	p.t.Logf("%s; %d failed, %d moves, %.0f/s, p99 %.1f ms", r.Why, r.Requests.Failed, r.Affinity.Moves, r.Rate.Achieved, r.Latency.P99)
+	require.Equal(p.t, load.Proven, r.Verdict, "%s %v %v", r.Why, r.Affinity.Examples, r.Failures)
+	require.Equal(p.t, p.requests, r.Requests.Scheduled)
+	require.Equal(p.t, p.sessions, r.Sessions.Named)
+	return r
+}
+
+// undisturbed is what has to be true where nothing happened.
+func (p *proof) undisturbed() {
+	p.t.Helper()
+	r := p.do(nil)
+	require.Zero(p.t, r.Requests.Failed, "%v", r.Failures)
+	require.Zero(p.t, r.Affinity.Moves)
+	require.Equal(p.t, p.requests, r.Affinity.Judged)
+	for _, i := range r.Instances {
+		require.Equal(p.t, p.sessions/proofInstances, i.Sessions, i.Name)
+	}
+}
+
+// killed kills an instance in the middle: each of its sessions is moved, once, and told; nobody else is.
+func (p *proof) killed() {
+	p.t.Helper()
+	r := p.do(p.instances[1].kill)
+	for _, e := range r.Affinity.Announced {
+		require.Contains(p.t, e.Got, `event "rehomed; reason=\"instance lost\"; from=\"i1\""`)
+	}
+	require.LessOrEqual(p.t, r.Requests.Failed, 16, "what was in flight there: %v", r.Failures)
+	require.Zero(p.t, r.Affinity.Unjudged)
+	lost, left := p.sessions/proofInstances, 0
+	for _, i := range r.Instances {
+		if i.Name == "i1" {
+			left = i.Sessions // few had no request since, and have not noticed
+		}
+	}
+	require.Equal(p.t, lost, r.Affinity.Moves+left)
+	require.Greater(p.t, r.Affinity.Moves, lost*9/10)
+}
+
+func TestProofOneReplica(t *testing.T) {
+	t.Run("undisturbed", func(t *testing.T) { newProof(t, 1, "").undisturbed() })
+	t.Run("an instance is killed", func(t *testing.T) { newProof(t, 1, "").killed() })
+}
+
+func TestProofTwoReplicas(t *testing.T) {
+	store := func(t *testing.T) string {
+		return fmt.Sprintf("{kind: redis, redis: {addrs: [%s]}}", redistest.Standalone(t, redistest.Options{}).Addr)
+	}
+	t.Run("undisturbed", func(t *testing.T) { newProof(t, 2, store(t)).undisturbed() })
+	t.Run("an instance is killed", func(t *testing.T) { newProof(t, 2, store(t)).killed() })
+}

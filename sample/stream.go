@@ -1,0 +1,37 @@
+package sample
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// stream is a row of server-sent events.
+type stream struct {
+	Trouble
+	answer Answer
+}
+
+func serveStream(w http.ResponseWriter, r *http.Request, s stream) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(s.Status)
+	if r.Method == http.MethodHead {
+		return // there is nothing to wait for
+	}
+	control := http.NewResponseController(w)
+	var event []byte
+	for s.answer.N = 1; s.answer.N <= s.answer.Of; s.answer.N++ {
+		if s.answer.N > 1 && !sleep(r, s.Interval) {
+			return
+		}
+		event = fmt.Appendf(event[:0], "id: %d\ndata: ", s.answer.N)
+		event = append(s.answer.appendJSON(event), "\n\n"...)
+		if _, err := w.Write(event); err != nil {
+			return
+		}
+		_ = control.Flush()
+		if s.Fail == FailBody {
+			breakOff(w)
+		}
+	}
+}
