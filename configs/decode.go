@@ -178,6 +178,8 @@ func defaulted(t reflect.Type) reflect.Value {
 		*p = proxy.DefaultFunctionConfig()
 	case *instances.HealthConfig:
 		*p = instances.DefaultHealthConfig()
+	case *instances.ProcessConfig:
+		*p = instances.DefaultProcessConfig()
 	case *api.KeyConfig:
 		*p = api.DefaultKeyConfig()
 	}

@@ -29,10 +29,13 @@ type Instance struct {
 	source   Source // lists it
 	draining bool   // its source says so
 	unready  bool   // its source says so
+	local    bool   // its source says so
+	start    string // its source says so
 	health   health
 	asked    time.Time // probeStale asked for a probe since
 	used     bool      // isolation: it has had its session
 	sessions int       // as the registry said last
+	asOf     time.Time // when it was asked for that
 	lostAt   bool      // the registry has it lost
 	goneAt   bool      // the registry has it gone
 	floor    uint64    // an earlier program of this ID was removed here; it had this incarnation
@@ -84,6 +87,14 @@ func (i *Instance) Refused() { i.pool.openCircuit(i, circuitRefused, syscall.ECO
 // Unreachable tells that a dial timed out or found no route: err. It opens this replica's circuit: State is
 // HomeSuspect, and the instance takes no new session, until a probe succeeds. It is probed at once.
 func (i *Instance) Unreachable(err error) { i.pool.openCircuit(i, circuitUnreachable, err) }
+
+// shared is the address that other replicas are told.
+func (i *Instance) shared() string {
+	if i.local {
+		return ""
+	}
+	return i.url.String()
+}
 
 // Gone returns a context that is cancelled when no source lists the instance any more. It stays open when the
 // pool's Run ends: a replica that leaves does not take its instances along.

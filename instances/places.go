@@ -47,7 +47,7 @@ func (p *Pool) syncLocked() {
 			i = p.newInstance(l.Place, now)
 			started = append(started, i)
 		}
-		i.source, i.draining, i.unready = l.source, l.Draining, l.Unready
+		i.source, i.draining, i.unready, i.local, i.start = l.source, l.Draining, l.Unready, l.Local, l.Start
 		next = append(next, i)
 	}
 	// Removals first: an instance that takes a removed one's ID must know that there was another.

@@ -21,6 +21,8 @@ type Registry interface {
 	// Report stores this replica's view and returns the record of each reported instance, in the order given.
 	// sessions.ErrUnavailable.
 	Report(ctx context.Context, r sessions.Report) ([]sessions.InstanceRecord, error)
+	// Instances returns all records of the function. sessions.ErrUnavailable.
+	Instances(ctx context.Context, function string) ([]sessions.InstanceRecord, error)
 }
 
 // PoolConfig says what a pool is made of.
@@ -55,6 +57,8 @@ type Pool struct {
 	ready   atomic.Bool
 	probe   probeFunc
 	kick    chan struct{} // of capacity 1: report at once
+	elastic atomic.Pointer[[]Elastic]
+	wanted  atomic.Int64 // when Want last asked for a report, in ns
 
 	mu        sync.Mutex
 	cfg       PoolConfig
@@ -63,6 +67,7 @@ type Pool struct {
 	sources   []Source
 	leaving   []Source // no longer configured; what they listed stays until the others have heard what there is
 	heard     bool     // every source has heard what there is
+	inherited bool     // what an earlier process has left is known
 	clashes   map[clash]bool
 	instances []*Instance // in the sources' order
 	removed   map[string]removal

@@ -91,6 +91,18 @@ func newProbe() probeFunc {
 	}
 }
 
+// Probe returns the probe of a pool that is configured so, for a source that has to know before the pool does whether a
+// program is healthy: nil if it is. It is safe for concurrent use.
+func (cfg PoolConfig) Probe() func(ctx context.Context, u *url.URL) error {
+	rules, probe := newRules(cfg), newProbe()
+	return func(ctx context.Context, u *url.URL) error {
+		ctx, cancel := context.WithTimeout(ctx, rules.timeout)
+		defer cancel()
+		_, err := probe(ctx, u, rules.path)
+		return err
+	}
+}
+
 func probeTCP(ctx context.Context, dialer *net.Dialer, u *url.URL) error {
 	conn, err := dialer.DialContext(ctx, "tcp", address(u))
 	if err != nil {

@@ -49,6 +49,19 @@ func (r *registry) Report(ctx context.Context, report sessions.Report) ([]sessio
 	return r.applyAll(report), nil
 }
 
+func (r *registry) Instances(context.Context, string) ([]sessions.InstanceRecord, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.down {
+		return nil, sessions.ErrUnavailable
+	}
+	var all []sessions.InstanceRecord
+	for _, known := range r.records {
+		all = append(all, known.InstanceRecord)
+	}
+	return all, nil
+}
+
 func (r *registry) applyAll(report sessions.Report) []sessions.InstanceRecord {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -96,6 +96,7 @@ func (p *Pool) Lookup(h sessions.Home) (*Instance, bool) {
 func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
 	all := p.current.Load().healthy
 	if len(all) == 0 {
+		p.Want(1)
 		return nil, false
 	}
 	// Two draws, not a scan: replicas that all sent to the emptiest would flood it together.
@@ -103,6 +104,9 @@ func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
 	best := emptiest(drawn[:], exclude)
 	if best == nil || best.full() {
 		best = emptiest(all, exclude)
+	}
+	if best == nil || best.full() {
+		p.Want(1)
 	}
 	return best, best != nil
 }

@@ -40,7 +40,7 @@ func (c Config) validate(report func(key, problem string), others bool) {
 }
 
 func (c Config) validateSources(report func(key, problem string), others bool) {
-	const problem = "this source is not built yet, accepted is static"
+	const problem = "this source is not built yet, accepted is static or process"
 	if c.DNS != nil {
 		report("dns", problem)
 	}
@@ -48,7 +48,7 @@ func (c Config) validateSources(report func(key, problem string), others bool) {
 		report("kubernetes", problem)
 	}
 	if c.Process != nil {
-		report("process", problem)
+		c.Process.validate(func(key, problem string) { report("process."+key, problem) })
 	}
 	if !others && len(c.Static) == 0 && c.DNS == nil && c.Kubernetes == nil && c.Process == nil {
 		report("static", "a function without instances can answer nothing, accepted is at least one {id, url}")

@@ -83,6 +83,7 @@ func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved bool, err error) {
 	r.Placement = t.placement(t.pool.Candidates(0))
 	s, err = t.store.Rehome(ctx, r)
+	t.wantRoom(err)
 	switch {
 	case err == nil:
 		return s, true, nil

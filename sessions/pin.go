@@ -47,7 +47,15 @@ func (t *Table) pinNew(ctx context.Context, r PinRequest) (Session, bool, error)
 	if errors.Is(err, ErrFull) && len(candidates) == 0 {
 		err = ErrNoInstance
 	}
+	t.wantRoom(err)
 	return s, created, err
+}
+
+// wantRoom tells the pool's side of an attempt to place a session that found no room.
+func (t *Table) wantRoom(err error) {
+	if errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance) {
+		t.want(max(1, t.queue.Waiting()))
+	}
 }
 
 func (t *Table) pinOn(ctx context.Context, r PinRequest, candidates []Home) (Session, bool, error) {

@@ -73,6 +73,7 @@ type Table struct {
 	flights *singleflight.Group
 	observe Observer
 	lost    func()
+	want    func(n int)
 }
 
 // TableStore is what a table needs of a Store.
@@ -90,6 +91,9 @@ type TableConfig struct {
 	Queue   *Queue // of this function, kept across reloads
 	Observe Observer
 	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
+	// Want is told that n sessions, at least 1, find no instance with room: where instances can be had, it is time for
+	// one more. It is told again with each try of who waits, and must not block; may be nil.
+	Want func(n int)
 }
 
 // NewTable returns a table.
@@ -100,12 +104,15 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Lost == nil {
 		cfg.Lost = func() {}
 	}
+	if cfg.Want == nil {
+		cfg.Want = func(int) {}
+	}
 	if cfg.Queue == nil {
 		cfg.Queue = NewQueue()
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, want: cfg.Want,
 	}
 }
 

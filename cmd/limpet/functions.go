@@ -10,6 +10,7 @@ import (
 
 	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/instances"
+	processes "github.com/limpet-proxy/limpet/instances/process"
 	"github.com/limpet-proxy/limpet/metrics"
 	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
@@ -22,6 +23,7 @@ type functionID struct{ name, qualifier string }
 type running struct {
 	function *proxy.Function
 	pool     *instances.Pool
+	local    *processes.Source // nil: it runs no processes
 	queue    *sessions.Queue
 	stop     context.CancelFunc
 	stopped  chan struct{} // closed when the pool's goroutines have ended
@@ -33,6 +35,7 @@ type functions struct {
 	cache   *sessions.Cache
 	metrics *metrics.Metrics
 	logger  *slog.Logger
+	host    processes.Host
 	keys    *affinity.Keys // signs the cookies of functions without a keys_file
 
 	retiring sync.WaitGroup // reports of instances whose function is no longer listed
@@ -43,9 +46,10 @@ type functions struct {
 
 // prepared is a function that is checked and built but not in force.
 type prepared struct {
-	cfg  proxy.FunctionConfig
-	rule affinity.Rule
-	pool *instances.Pool // fresh; dropped when the function runs already
+	cfg   proxy.FunctionConfig
+	rule  affinity.Rule
+	pool  *instances.Pool   // fresh; dropped when the function runs already
+	local *processes.Source // likewise, unless the function has run no processes yet
 }
 
 // apply makes cfgs the functions in force and returns their routes: all of them, or, after an error, none.
@@ -95,11 +99,12 @@ func (f *functions) prepare(cfg proxy.FunctionConfig) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	pool, err := instances.NewPool(f.poolConfig(cfg))
-	return prepared{cfg, rule, pool}, err
+	source := f.newProcesses(cfg)
+	pool, err := instances.NewPool(f.poolConfig(cfg, source))
+	return prepared{cfg, rule, pool, source}, err
 }
 
-func (f *functions) poolConfig(cfg proxy.FunctionConfig) instances.PoolConfig {
+func (f *functions) poolConfig(cfg proxy.FunctionConfig, source *processes.Source) instances.PoolConfig {
 	pc := instances.PoolConfig{
 		Function: cfg.Name, Version: cfg.Qualifier, Config: cfg.Instances,
 		RequestsPerInstance: cfg.RequestsPerInstance, Connect: cfg.Timeouts.Connect,
@@ -107,6 +112,9 @@ func (f *functions) poolConfig(cfg proxy.FunctionConfig) instances.PoolConfig {
 	}
 	if cfg.OnInstanceLoss == sessions.LossFail {
 		pc.LossGrace = cfg.LossGrace
+	}
+	if source != nil {
+		pc.Sources = append(pc.Sources, source)
 	}
 	return pc
 }
@@ -116,11 +124,9 @@ func (f *functions) poolConfig(cfg proxy.FunctionConfig) instances.PoolConfig {
 func (f *functions) enforce(p prepared, old *running) (*running, error) {
 	r := running{}
 	if old == nil {
-		r = f.start(p.pool)
-	} else if err := old.pool.Apply(f.poolConfig(p.cfg)); err != nil {
+		r = f.start(p)
+	} else if err := f.renew(&r, p, old); err != nil {
 		return nil, err
-	} else {
-		r = *old
 	}
 	m := f.metrics.Function(p.cfg.Name, p.cfg.Qualifier)
 	function := &proxy.Function{
@@ -131,16 +137,31 @@ func (f *functions) enforce(p prepared, old *running) (*running, error) {
 		function.Table = sessions.NewTable(sessions.TableConfig{
 			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
 			Lost: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
+			Want: r.pool.Want,
 		})
 	}
 	r.function = function
 	return &r, nil
 }
 
+// renew makes r what old becomes under the configuration of p.
+func (f *functions) renew(r *running, p prepared, old *running) error {
+	*r = *old
+	r.local = keptProcesses(old.local, p)
+	if err := r.pool.Apply(f.poolConfig(p.cfg, r.local)); err != nil {
+		return err
+	}
+	if r.local != nil {
+		r.local.Apply(f.processConfig(p.cfg))
+	}
+	return nil
+}
+
 // start runs a new pool.
-func (f *functions) start(pool *instances.Pool) running {
+func (f *functions) start(p prepared) running {
 	ctx, stop := context.WithCancel(context.Background())
-	r := running{pool: pool, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
+	pool := p.pool
+	r := running{pool: pool, local: p.local, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
 	go func() {
 		defer close(r.stopped)
 		pool.Run(ctx)
@@ -198,8 +219,11 @@ func (f *functions) names() []string {
 
 // close stops every pool and waits for it.
 func (f *functions) close() {
-	for _, r := range f.snapshot() {
-		r.stop()
+	all := f.snapshot()
+	for _, r := range all {
+		r.stop() // together: processes take their time to end
+	}
+	for _, r := range all {
 		<-r.stopped
 		r.function.Transports.CloseIdle()
 	}

@@ -70,6 +70,9 @@ func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, e
 		Size: cfg.Cache.Sessions, Life: sessions.DefaultCacheLife, StaleMax: staleMax(cfg.Store), News: p.news,
 	})
 	p.functions = &functions{store: p.store, cache: p.cache, metrics: p.metrics, logger: logger, all: map[functionID]*running{}}
+	if p.functions.host, err = newHost(cfg.Store.Kind, p.data.Addr().String()); err != nil {
+		return nil, errors.Join(err, p.data.Close(), p.admin.Close(), p.store.Close())
+	}
 	p.metrics.CollectInstances(p.functions.samples)
 	p.metrics.CollectTable(p.tableSample)
 	return p, nil

@@ -12,6 +12,7 @@ func (f *functions) statuses() []api.FunctionStatus {
 		cfg := r.function.Config
 		s := api.FunctionStatus{
 			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: string(cfg.Affinity.Type), Probed: r.pool.Ready(),
+			Problem: r.problem(),
 		}
 		for _, v := range r.pool.Snapshot() {
 			s.Instances = append(s.Instances, api.InstanceStatus{
