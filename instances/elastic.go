@@ -56,6 +56,10 @@ func (p *Pool) Want(n int) {
 	}
 }
 
+// Occupied says whether there are healthy instances that are no candidates only because they are full, as their source
+// says.
+func (p *Pool) Occupied() bool { return p.current.Load().occupied }
+
 // noteElastic remembers which of the sources are. Call with the pool's mutex held.
 func (p *Pool) noteElastic() {
 	var all []Elastic

@@ -29,6 +29,7 @@ type Instance struct {
 	source   Source // lists it
 	draining bool   // its source says so
 	unready  bool   // its source says so
+	filled   bool   // its source says so
 	local    bool   // its source says so
 	start    string // its source says so
 	health   health
@@ -125,7 +126,7 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 // candidate says whether a new session may go here, for all that health says. Whether there is room, and whether
 // isolation has used the instance up, is the store's to say: it knows at once, and tells full from unavailable.
 func (i *Instance) candidate() bool {
-	return i.wanted() && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
+	return i.wanted() && !i.filled && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
 }
 
 // wanted says whether new work may go here, for all that its source says.

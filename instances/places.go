@@ -47,7 +47,7 @@ func (p *Pool) syncLocked() {
 			i = p.newInstance(l.Place, now)
 			started = append(started, i)
 		}
-		i.source, i.draining, i.unready, i.local, i.start = l.source, l.Draining, l.Unready, l.Local, l.Start
+		i.listedBy(l)
 		next = append(next, i)
 	}
 	// Removals first: an instance that takes a removed one's ID must know that there was another.
@@ -63,6 +63,12 @@ func (p *Pool) syncLocked() {
 	p.judge(now)
 	p.publish(false)
 	p.reportNow()
+}
+
+// listedBy takes over what the source says of the place.
+func (i *Instance) listedBy(l listing) {
+	i.source, i.draining, i.unready, i.filled = l.source, l.Draining, l.Unready, l.Full
+	i.local, i.start = l.Local, l.Start
 }
 
 func (p *Pool) newInstance(place Place, now time.Time) *Instance {

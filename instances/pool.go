@@ -205,6 +205,7 @@ func (p *Pool) snapshot() *snapshot {
 		}
 		if i.wanted() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)
+			s.occupied = s.occupied || i.filled
 		}
 	}
 	return s

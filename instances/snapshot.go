@@ -12,7 +12,8 @@ import (
 type snapshot struct {
 	byID       map[string]entry
 	candidates []sessions.Home
-	healthy    []*Instance   // for functions without sessions, which need no registry
+	healthy    []*Instance // for functions without sessions, which need no registry
+	occupied   bool
 	changed    chan struct{} // closed when candidates gain a member or a slot; shared by the snapshots in between
 }
 

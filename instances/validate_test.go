@@ -27,6 +27,14 @@ func TestValidate(t *testing.T) {
 	health := func(change func(*instances.HealthConfig)) func(*instances.Config) {
 		return func(c *instances.Config) { change(c.Health) }
 	}
+	process := func(change func(*instances.ProcessConfig)) func(*instances.Config) {
+		return func(c *instances.Config) {
+			p := instances.DefaultProcessConfig()
+			p.Command = []string{"./counter", "${PORT}"}
+			c.Static, c.Process = nil, &p
+			change(c.Process)
+		}
+	}
 	tests := map[string]struct {
 		change func(*instances.Config)
 		key    string // "": accepted
@@ -42,10 +50,27 @@ func TestValidate(t *testing.T) {
 		"timeout above":     {health(func(h *instances.HealthConfig) { h.Timeout = 2 * h.Interval }), "", ""},
 		"health with query": {health(func(h *instances.HealthConfig) { h.Path = "/h?x=1" }), "", ""},
 
-		"no source":     {static(), "static", "at least one"},
-		"dns":           {func(c *instances.Config) { c.DNS = &instances.DNSConfig{} }, "dns", "not built yet"},
-		"kubernetes":    {func(c *instances.Config) { c.Kubernetes = &instances.KubernetesConfig{} }, "kubernetes", "not built yet"},
-		"process":       {func(c *instances.Config) { c.Process = &instances.ProcessConfig{} }, "process", "not built yet"},
+		"no source":  {static(), "static", "at least one"},
+		"dns":        {func(c *instances.Config) { c.DNS = &instances.DNSConfig{} }, "dns", "not built yet"},
+		"kubernetes": {func(c *instances.Config) { c.Kubernetes = &instances.KubernetesConfig{} }, "kubernetes", "not built yet"},
+
+		"processes":         {process(func(*instances.ProcessConfig) {}), "", ""},
+		"one process":       {process(func(p *instances.ProcessConfig) { p.Max = 1 }), "", ""},
+		"limited":           {process(func(p *instances.ProcessConfig) { p.Memory, p.CPU = 1<<20, 0.5 }), "", ""},
+		"no command":        {process(func(p *instances.ProcessConfig) { p.Command = nil }), "process.command", "no program"},
+		"empty program":     {process(func(p *instances.ProcessConfig) { p.Command = []string{"", "x"} }), "process.command", "no program"},
+		"NUL":               {process(func(p *instances.ProcessConfig) { p.Command = []string{"x", "a\x00b"} }), "process.command[1]", "NUL"},
+		"min 0":             {process(func(p *instances.ProcessConfig) { p.Min = 0 }), "process.min", "1 to max, 8"},
+		"min above max":     {process(func(p *instances.ProcessConfig) { p.Min = 9 }), "process.min", "1 to max, 8"},
+		"max 0":             {process(func(p *instances.ProcessConfig) { p.Max = 0 }), "process.max", "1 to 4096"},
+		"max 4097":          {process(func(p *instances.ProcessConfig) { p.Max = 4097 }), "process.max", "1 to 4096"},
+		"no idle_timeout":   {process(func(p *instances.ProcessConfig) { p.IdleTimeout = 0 }), "process.idle_timeout", "1ms to 24h"},
+		"start_timeout 25h": {process(func(p *instances.ProcessConfig) { p.StartTimeout = 25 * time.Hour }), "process.start_timeout", "1ms to 24h"},
+		"no stop_grace":     {process(func(p *instances.ProcessConfig) { p.StopGrace = 0 }), "process.stop_grace", "1ms to 24h"},
+		"memory 1KiB":       {process(func(p *instances.ProcessConfig) { p.Memory = 1 << 10 }), "process.memory", "1MiB or more"},
+		"cpu 0.001":         {process(func(p *instances.ProcessConfig) { p.CPU = 0.001 }), "process.cpu", "0.01 to 1024"},
+		"cpu -1":            {process(func(p *instances.ProcessConfig) { p.CPU = -1 }), "process.cpu", "0.01 to 1024"},
+
 		"drain":         {func(c *instances.Config) { c.DrainDeadline = time.Second }, "drain_deadline", "not built yet"},
 		"empty ID":      {id(""), "static[0].id", "accepted is"},
 		"long ID":       {id(strings.Repeat("a", 129)), "static[0].id", "accepted is"},

@@ -89,10 +89,8 @@ func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved boo
 		return s, true, nil
 	case errors.Is(err, ErrMoved):
 		return s, false, nil // another replica was faster
-	case errors.Is(err, ErrFull) && len(r.Candidates) == 0:
-		return s, false, ErrNoInstance
 	default:
-		return s, false, err
+		return s, false, t.noRoom(err, len(r.Candidates))
 	}
 }
 

@@ -44,14 +44,20 @@ func (t *Table) pinNew(ctx context.Context, r PinRequest) (Session, bool, error)
 		}
 	}
 	s, created, err := t.pinOn(ctx, r, candidates)
-	if errors.Is(err, ErrFull) && len(candidates) == 0 {
-		err = ErrNoInstance
-	}
+	err = t.noRoom(err, len(candidates))
 	t.wantRoom(err)
 	return s, created, err
 }
 
-// wantRoom tells the pool's side of an attempt to place a session that found no room.
+// noRoom names the reason why a session of so many candidates found no slot.
+func (t *Table) noRoom(err error, candidates int) error {
+	if errors.Is(err, ErrFull) && candidates == 0 && !t.taken() {
+		return ErrNoInstance
+	}
+	return err
+}
+
+// wantRoom asks for more instances when a session found no room.
 func (t *Table) wantRoom(err error) {
 	if errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance) {
 		t.want(max(1, t.queue.Waiting()))

@@ -74,6 +74,7 @@ type Table struct {
 	observe Observer
 	lost    func()
 	want    func(n int)
+	taken   func() bool
 }
 
 // TableStore is what a table needs of a Store.
@@ -94,6 +95,8 @@ type TableConfig struct {
 	// Want is told that n sessions, at least 1, find no instance with room: where instances can be had, it is time for
 	// one more. It is told again with each try of who waits, and must not block; may be nil.
 	Want func(n int)
+	// Occupied says that there are healthy instances though none is a candidate, because all are full; may be nil.
+	Occupied func() bool
 }
 
 // NewTable returns a table.
@@ -107,12 +110,15 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Want == nil {
 		cfg.Want = func(int) {}
 	}
+	if cfg.Occupied == nil {
+		cfg.Occupied = func() bool { return false }
+	}
 	if cfg.Queue == nil {
 		cfg.Queue = NewQueue()
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, want: cfg.Want,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, want: cfg.Want, taken: cfg.Occupied,
 	}
 }
 

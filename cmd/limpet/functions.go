@@ -137,7 +137,7 @@ func (f *functions) enforce(p prepared, old *running) (*running, error) {
 		function.Table = sessions.NewTable(sessions.TableConfig{
 			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
 			Lost: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
-			Want: r.pool.Want,
+			Want: r.pool.Want, Occupied: r.pool.Occupied,
 		})
 	}
 	r.function = function

@@ -122,7 +122,7 @@ func (s *Source) places() []instances.Place {
 		if p.state == serving {
 			places = append(places, instances.Place{
 				// Used, it gets no second session whatever becomes of the registry's memory of the first.
-				ID: p.id, URL: p.url, Draining: p.drains(), Unready: p.used, Local: true, Start: p.id,
+				ID: p.id, URL: p.url, Draining: p.drains(), Full: p.used, Local: true, Start: p.id,
 			})
 		}
 	}
