@@ -63,6 +63,7 @@ func Keep(command []string) int {
 	control, out := os.NewFile(controlFile, "control"), os.NewFile(statusFile, "status")
 	syscall.CloseOnExec(controlFile)
 	syscall.CloseOnExec(statusFile)
+	keepFiles()
 	k := &keeper{status: json.NewEncoder(out), over: make(chan struct{})}
 	k.adopts = adoptOrphans()
 	pid, err := startCommand(command)

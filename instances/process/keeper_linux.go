@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"strconv"
 	"syscall"
@@ -12,6 +13,9 @@ import (
 // adoptOrphans makes this process the parent of what its descendants leave behind (prctl(2), PR_SET_CHILD_SUBREAPER):
 // so a process that leaves its group or its session is still found.
 func adoptOrphans() bool { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == nil }
+
+// keepFiles keeps from the command whatever files Limpet itself was started with.
+func keepFiles() { _ = unix.CloseRange(statusFile+1, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) }
 
 // commandAttr lets the kernel kill the command when its keeper is killed.
 func commandAttr() *syscall.SysProcAttr {
