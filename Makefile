@@ -15,6 +15,8 @@ help: ## list the targets
 .PHONY: test
 test: ## run all tests, and the clouds' SDKs, with the race detector; installs what they need if it is missing (Debian)
 	@.ci/need redis-server redis-server
+	@.ci/need nginx nginx
+	@.ci/need haproxy haproxy
 	@.ci/need gcc gcc libc6-dev
 	@.ci/need python3 python3
 	go test -race -timeout 6m ./...
@@ -38,6 +40,11 @@ lint: ## gofmt, go vet, staticcheck, revive, errcheck, go-errorlint
 	@# With the flags of its tests: the SDKs take a minute to compile, once is enough.
 	cd sdktest && export CGO_ENABLED=1 GOFLAGS="$(filter-out -trimpath,$(GOFLAGS)) -race" && \
 		go vet ./... && $(TOOLS)/staticcheck ./... && $(TOOLS)/revive -config ../tools/revive.toml -formatter plain ./...
+
+.PHONY: proof
+proof: ## drive a million requests of 1,000 sessions through one Limpet and two, with an instance killed: none may be misrouted
+	@.ci/need redis-server redis-server
+	LIMPET_PROOF_REQUESTS=1000000 go test -count=1 -timeout 30m -v -run '^TestProof' ./cmd/limpet
 
 .PHONY: bench
 bench: ## run the benchmarks

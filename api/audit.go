@@ -26,6 +26,9 @@ func (c *call) audit(refusal *dialects.Error) {
 	if c.qualifier != "" {
 		attrs = append(attrs, slog.String("qualifier", c.qualifier))
 	}
+	if c.instance != "" {
+		attrs = append(attrs, slog.String("instance", c.instance))
+	}
 	if c.session != "" {
 		attrs = append(attrs, slog.String("session", c.HashSession(c.session)))
 	}

@@ -26,6 +26,10 @@ var conditions = []struct {
 		Code: dialects.CodeNoCapacity, Status: http.StatusServiceUnavailable, Message: "no instance has a free session slot",
 		Resource: dialects.Resource{Type: "session"},
 	}},
+	{sessions.ErrUnknownInstance, dialects.Error{
+		Code: dialects.CodeNotFound, Status: http.StatusNotFound, Message: "there is no such instance, as far as any replica has reported",
+		Resource: dialects.Resource{Type: "instance"},
+	}},
 	{sessions.ErrUnavailable, dialects.Error{Code: dialects.CodeStoreUnavailable, Status: http.StatusServiceUnavailable, Message: "the session table cannot answer"}},
 	{sessions.ErrCorrupt, dialects.Error{Code: dialects.CodeStoreUnavailable, Status: http.StatusServiceUnavailable, Message: "the session table cannot answer"}},
 }

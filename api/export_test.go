@@ -2,3 +2,6 @@ package api
 
 // MaxHeldBodies is maxHeldBodies.
 const MaxHeldBodies = maxHeldBodies
+
+// ParseDrain is parseDrain.
+var ParseDrain = parseDrain

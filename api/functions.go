@@ -35,6 +35,7 @@ type instanceListed struct {
 	Sessions    int       `json:"sessions"`
 	PerInstance int       `json:"perInstance"`
 	InFlight    int       `json:"inFlight"` // requests of this replica
+	Drain       *drain    `json:"drain,omitempty"`
 }
 
 func (a Admin) listFunctions(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +53,7 @@ func (a Admin) listFunctions(w http.ResponseWriter, r *http.Request) {
 		for _, i := range f.Instances {
 			listed.Instances = append(listed.Instances, instanceListed{
 				ID: i.ID, WorkerID: names.worker(f.Name, f.Qualifier, i.ID), State: i.State, Since: i.Since,
-				Sessions: i.Sessions, PerInstance: i.PerInstance, InFlight: i.InFlight,
+				Sessions: i.Sessions, PerInstance: i.PerInstance, InFlight: i.InFlight, Drain: i.drain(),
 			})
 		}
 		list.Functions = append(list.Functions, listed)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -37,7 +38,7 @@ type call struct {
 	repeated  bool // this signed request was carried out before
 	hasSlot   bool // one of SessionAPI.held is this call's
 
-	qualifier, session string // for the audit, as soon as they are known
+	qualifier, session, instance string // for the audit, as soon as they are known
 }
 
 // serves says whether the path belongs to the session API.
@@ -50,6 +51,9 @@ func (a *SessionAPI) serves(r *http.Request) bool {
 // words.
 func dialectOf(r *http.Request) (dialects.Dialect, []string, bool) {
 	segments, ok := dialects.Segments(r)
+	if ok && isOwn(segments) {
+		return dialects.Own, segments, true
+	}
 	if ok {
 		if d, known := dialects.Of(segments); known {
 			return d, segments, true
@@ -74,6 +78,8 @@ func (a *SessionAPI) route(d dialects.Dialect, r *http.Request, segments []strin
 		return operation{name: string(inv.Operation), verb: Invoke, function: inv.Function, invoke: true}, err
 	}
 	switch d {
+	case dialects.Own:
+		return a.routeOwn(r.Method, segments)
 	case dialects.AgentCore:
 		return a.routeAgentCore(r.Method, segments)
 	case dialects.Deadline:
@@ -95,8 +101,7 @@ func (a *SessionAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a == nil {
-		secure(w.Header())
-		_ = d.Write(w, dialects.RequestID(), conditionOf(sessions.ErrUnavailable)) // an error can only be that the client is gone
+		(&call{dialect: d, w: w, id: dialects.RequestID()}).refuse(conditionOf(sessions.ErrUnavailable))
 		return
 	}
 	c := &call{SessionAPI: a, dialect: d, w: w, r: r, id: dialects.RequestID()}
@@ -166,15 +171,15 @@ func (c *call) refuse(e *dialects.Error) {
 	if c.dialect.Status(e) == http.StatusUnauthorized {
 		c.w.Header().Set("WWW-Authenticate", "Bearer")
 	}
+	c.w.Header().Set(c.requestIDHeader(), c.id)
 	_ = c.dialect.Write(c.w, c.id, e) // an error can only be that the client is gone
 }
 
+// requestIDHeader is where the answer has the request's ID.
+func (c *call) requestIDHeader() string { return cmp.Or(c.dialect.RequestIDHeader(), "X-Request-Id") }
+
 // answer answers with a body in the dialect's words.
 func (c *call) answer(body any) {
-	header := dialects.FCRequestIDHeader
-	if c.dialect != dialects.FC {
-		header = dialects.AWSRequestIDHeader
-	}
-	c.w.Header().Set(header, c.id)
+	c.w.Header().Set(c.requestIDHeader(), c.id)
 	writeJSON(c.w, http.StatusOK, body)
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -41,6 +42,7 @@ type SessionStore interface {
 	sessions.Records
 	sessions.Names
 	Instances(ctx context.Context, function string) ([]sessions.InstanceRecord, error)
+	Mark(ctx context.Context, m sessions.Mark) (sessions.InstanceRecord, error)
 }
 
 // Function is a configured function and qualifier as the session API needs it.
@@ -52,6 +54,12 @@ type Function struct {
 	// Issue gives the client of a session that was made for it what it has to present, if that is more than the ID: a
 	// signed cookie. secure says that it came over TLS.
 	Issue func(h http.Header, s sessions.Session, secure bool)
+	// DrainDeadline is how long sessions may stay on an instance whose drain names no deadline.
+	DrainDeadline time.Duration
+	// InFlight is how many requests of this replica run on an instance; nil: none.
+	InFlight func(instance string) int
+	// Refresh makes this replica hear at once of what was marked; nil: it hears in a moment.
+	Refresh func()
 }
 
 // strangerLines bounds the audit lines a second about writes without a good key: whoever guesses is to be seen, but must

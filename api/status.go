@@ -14,8 +14,11 @@ const (
 	StatusDraining = "draining" // not ready any more
 )
 
-// stateReady is the state of an instance that takes new sessions: the pools' word.
-const stateReady = "ready"
+// The pools' words for an instance that takes new sessions, and for one that is healthy and drains.
+const (
+	stateReady    = "ready"
+	stateDraining = "draining"
+)
 
 // StoreStatus is what this replica knows of the session store.
 type StoreStatus struct {
@@ -38,9 +41,10 @@ type InstanceStatus struct {
 	ID          string // what users see; never an address
 	State       string // starting, ready, draining, unhealthy, gone
 	Since       time.Time
-	Sessions    int // Active, pinned to it by all replicas
-	PerInstance int // how many it holds at most
-	InFlight    int // requests of this replica
+	Sessions    int       // Active, pinned to it by all replicas
+	PerInstance int       // how many it holds at most
+	InFlight    int       // requests of this replica
+	DrainUntil  time.Time // of one that drains: its sessions may stay until then; else zero
 }
 
 // readiness is the body of /readyz. It needs no key, so it says how many instances a function has and not which.

@@ -39,6 +39,7 @@ func shared(fill string) []byte { return bytes.Repeat([]byte(fill), api.MinShare
 // fixedPool has the instances that it was made with, all of them healthy.
 type fixedPool []sessions.Home
 
+func (fixedPool) Drained() []sessions.Home         { return nil }
 func (p fixedPool) Candidates(int) []sessions.Home { return p }
 func (p fixedPool) Changed() <-chan struct{}       { return nil }
 func (p fixedPool) State(sessions.Home) (sessions.HomeState, time.Time) {

@@ -53,6 +53,13 @@ func TestRedis(t *testing.T) {
 	}
 }
 
+func TestCompare(t *testing.T) {
+	c := example(t, "compare/limpet.yaml")
+	require.Len(t, c.Functions, 1)
+	require.Len(t, c.Functions[0].Instances.Static, 4)
+	require.Equal(t, "127.0.0.1:8090", c.Listen, "where nginx and HAProxy listen")
+}
+
 func TestSidecar(t *testing.T) {
 	c := example(t, "sidecar.yaml")
 	require.Len(t, c.Functions, 1)

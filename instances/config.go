@@ -24,7 +24,7 @@ type Config struct {
 	Kubernetes    *KubernetesConfig `yaml:"kubernetes,omitempty"`
 	Process       *ProcessConfig    `yaml:"process,omitempty"`
 	Health        *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
-	DrainDeadline time.Duration     `yaml:"drain_deadline"`
+	DrainDeadline time.Duration     `yaml:"drain_deadline"`   // how long sessions may stay on a draining instance, unless its drain says
 }
 
 // StaticInstance is one place that the configuration itself lists.

@@ -33,6 +33,7 @@ type Standing struct {
 	AsOf     time.Time
 	Used     bool // isolation: it has had its session
 	Sessions int  // Active ones
+	Draining bool // an operator wants it to become empty
 }
 
 // Mortal is a Source whose places end with the process that runs it.
@@ -88,6 +89,7 @@ func (p *Pool) standings(of Source) (all []Standing) {
 		}
 		s := Standing{
 			ID: i.id, Candidate: i.candidate(), InFlight: i.InFlight(), AsOf: i.asOf, Used: i.used, Sessions: i.sessions,
+			Draining: i.drains(),
 		}
 		if i.health.lost {
 			s.LostSince = i.health.since

@@ -19,6 +19,7 @@ const (
 const (
 	StateStarting  = "starting"
 	StateReady     = "ready"
+	StateDraining  = "draining" // ready, but it takes no new session
 	StateUnhealthy = "unhealthy"
 	StateGone      = "gone"
 )
@@ -69,6 +70,7 @@ type health struct {
 
 	start      string // the nonce that the last successful probe gave
 	program    string // the last nonce that was not empty
+	named      string // the nonce of the incarnation that the registry named last
 	lostAs     string // program, when the instance was declared lost
 	unproven   bool   // the program may be another than the one of the known incarnation; the registry will tell
 	unprovenAs int    // counts, so that the answer to an older report settles nothing
@@ -95,7 +97,9 @@ func (h *health) learn(start string) {
 	if start == "" {
 		return
 	}
-	if h.program != "" && h.program != start {
+	// Another replica may have seen the new program first: then the incarnation is that program's already, and sessions
+	// of it are not to be held back.
+	if h.program != "" && h.program != start && start != h.named {
 		h.doubt()
 	}
 	h.program = start
@@ -157,10 +161,18 @@ func (h *health) healthy() bool { return h.phase == phaseReady && h.circuit == c
 
 // home is what sessions of the incarnation that is here are told.
 func (h *health) home() sessions.HomeState {
+	if h.unproven && !h.lost {
+		return sessions.HomeSuspect
+	}
+	return h.newer()
+}
+
+// newer is what sessions of a later incarnation than the registry has told of are told: whoever pinned them knew it.
+func (h *health) newer() sessions.HomeState {
 	switch {
 	case h.lost:
 		return sessions.HomeLost
-	case h.phase == phaseUnhealthy, h.circuit == circuitUnreachable, h.unproven:
+	case h.phase == phaseUnhealthy, h.circuit == circuitUnreachable:
 		return sessions.HomeSuspect
 	default:
 		return sessions.HomeUp

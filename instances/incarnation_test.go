@@ -175,3 +175,29 @@ func TestALaggingReplicaGoesByHealth(t *testing.T) {
 		w.stop()
 	})
 }
+
+// Another replica has seen the new program first, and the registry has told: sessions of it are not held back when this
+// one's own probe sees it too.
+func TestProgramThatTheRegistryNamedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b")
+		w.set("a", host{start: "one"})
+		w.run()
+		defer w.stop()
+		w.registry.apply(sessions.Report{Version: "LATEST"}, sessions.InstanceReport{ID: "a", Start: "two", Health: sessions.HealthUp})
+		w.pool.Refresh()
+		synctest.Wait()
+		now := w.home("a")
+		w.set("a", host{start: "two"})
+		w.registry.hang(true) // no answer would end a doubt
+		w.rounds(1)
+		require.Equal(t, sessions.HomeUp, w.state(now))
+		w.set("a", host{start: "three"})
+		w.rounds(1)
+		require.Equal(t, sessions.HomeSuspect, w.state(now))
+		later := now
+		later.Incarnation++
+		require.Equal(t, sessions.HomeUp, w.state(later), "who pinned it there knew the program that is in doubt here")
+		w.registry.hang(false)
+	})
+}

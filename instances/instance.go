@@ -37,6 +37,7 @@ type Instance struct {
 	used     bool      // isolation: it has had its session
 	sessions int       // as the registry said last
 	asOf     time.Time // when it was asked for that
+	drain    drain     // as the registry said last
 	lostAt   bool      // the registry has it lost
 	goneAt   bool      // the registry has it gone
 	floor    uint64    // an earlier program of this ID was removed here; it had this incarnation
@@ -113,7 +114,8 @@ func (i *Instance) probeNow() {
 // as up.
 func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 	i.incarnation.Store(r.Incarnation)
-	i.used, i.sessions = r.Used, r.Sessions
+	i.health.named = r.Start
+	i.used, i.sessions, i.drain = r.Used, r.Sessions, newDrain(r, time.Now())
 	i.lostAt, i.goneAt = !r.LostAt.IsZero(), !r.GoneAt.IsZero()
 	if current {
 		i.health.unproven = false
@@ -126,7 +128,8 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 // candidate says whether a new session may go here, for all that health says. Whether there is room, and whether
 // isolation has used the instance up, is the store's to say: it knows at once, and tells full from unavailable.
 func (i *Instance) candidate() bool {
-	return i.wanted() && !i.filled && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
+	return i.wanted() && !i.filled && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven &&
+		!i.drain.on()
 }
 
 // wanted says whether new work may go here, for all that its source says.
@@ -140,11 +143,22 @@ func (i *Instance) replacedBelow() uint64 {
 	return i.incarnation.Load()
 }
 
-// home is what State answers for the incarnations from replacedBelow on.
+// newer is what State answers for incarnations later than replacedBelow: a drain is not theirs, and no doubt either.
+func (i *Instance) newer() sessions.HomeState {
+	if i.fresh {
+		return i.home()
+	}
+	return i.health.newer()
+}
+
+// home is what State answers for the incarnation replacedBelow.
 func (i *Instance) home() sessions.HomeState {
 	// With a floor the old incarnations are told apart; without one, any session might be of the removed program.
 	if i.fresh && i.floor == 0 && !i.health.lost {
 		return sessions.HomeSuspect
+	}
+	if i.drain.over && !i.health.lost && !i.health.unproven {
+		return sessions.HomeDrained // also where it is unreachable: they are to leave in any case
 	}
 	return i.health.home()
 }

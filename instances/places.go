@@ -131,6 +131,7 @@ type View struct {
 	InFlight    int       // requests of this replica
 	Sessions    int       // Active ones, when the registry last answered
 	Used        bool      // isolation: it has had its session
+	DrainUntil  time.Time // of a draining instance: its sessions may stay until then; else zero
 	Incarnation uint64    // 0 until the registry has named one
 }
 
@@ -146,7 +147,7 @@ func (p *Pool) Snapshot() []View {
 	for _, r := range p.removed {
 		if r.instance.InFlight() > 0 {
 			v := r.instance.view()
-			v.State, v.Since, v.Sessions = StateGone, r.at, 0
+			v.State, v.Since, v.Sessions, v.DrainUntil = StateGone, r.at, 0, time.Time{}
 			views = append(views, v)
 		}
 	}
@@ -159,6 +160,12 @@ func (i *Instance) view() View {
 		ID: i.id, URL: i.url.String(), State: h.phase.String(), Since: h.since,
 		Suspect: h.phase == phaseUnhealthy && !h.lost, CircuitOpen: h.circuit != circuitClosed,
 		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Incarnation: i.incarnation.Load(),
+	}
+	if i.drain.on() {
+		v.DrainUntil = i.drain.until
+		if h.phase == phaseReady {
+			v.State, v.Since = StateDraining, i.drain.since
+		}
 	}
 	if h.err != nil {
 		v.Error = h.err.Error()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,10 +193,10 @@ func (p *Pool) publish(freed bool) {
 func (p *Pool) snapshot() *snapshot {
 	s := &snapshot{byID: make(map[string]entry, len(p.instances)+len(p.removed))}
 	for id, r := range p.removed {
-		s.byID[id] = entry{state: sessions.HomeGone, since: r.at}
+		s.byID[id] = entry{state: sessions.HomeGone, newer: sessions.HomeGone, since: r.at}
 	}
 	for _, i := range p.instances {
-		e := entry{instance: i, state: i.home(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
+		e := entry{instance: i, state: i.home(), newer: i.newer(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
 		if e.state == sessions.HomeLost {
 			e.since = i.health.since
 		}
@@ -203,10 +204,16 @@ func (p *Pool) snapshot() *snapshot {
 		if e.candidate {
 			s.candidates = append(s.candidates, i.Home())
 		}
+		if e.state == sessions.HomeDrained {
+			s.drained = append(s.drained, i.Home())
+		}
 		if i.wanted() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)
-			s.occupied = s.occupied || i.filled
+			s.occupied = s.occupied || i.filled && !i.drains()
 		}
+	}
+	if staying := slices.DeleteFunc(slices.Clone(s.healthy), (*Instance).drains); len(staying) > 0 {
+		s.healthy = staying
 	}
 	return s
 }

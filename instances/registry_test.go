@@ -106,7 +106,7 @@ func (r *registry) apply(report sessions.Report, i sessions.InstanceReport) sess
 			rec.GoneAt = now
 		}
 	}
-	rec.URL = i.URL
+	rec.URL, rec.Start, rec.ReadAt = i.URL, rec.start, now
 	return rec.InstanceRecord
 }
 
@@ -114,6 +114,17 @@ func (r *registry) renew(rec *record) {
 	r.last++
 	rec.Incarnation, rec.Used, rec.Sessions = r.last, false, 0
 	rec.LostAt, rec.GoneAt = time.Time{}, time.Time{}
+	rec.DrainingSince, rec.DrainDeadline = time.Time{}, time.Time{}
+}
+
+// drain marks an instance as draining, with that deadline from now on; a negative one takes it back.
+func (r *registry) drain(id string, deadline time.Duration) {
+	r.edit(id, func(rec *sessions.InstanceRecord) {
+		rec.DrainingSince, rec.DrainDeadline = time.Now(), time.Now().Add(deadline)
+		if deadline < 0 {
+			rec.DrainingSince, rec.DrainDeadline = time.Time{}, time.Time{}
+		}
+	})
 }
 
 // outage makes the registry refuse every report, or no longer.

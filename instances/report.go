@@ -13,6 +13,8 @@ const (
 	reportTimeout = time.Second
 	// reportRetry is how soon a failed report is tried again, where the probe's interval is longer.
 	reportRetry = time.Second
+	// minDeadlineReport bounds how often a drain deadline that is near is asked about.
+	minDeadlineReport = 10 * time.Millisecond
 )
 
 // sent is what a report said of one instance, for when the answer comes.
@@ -60,7 +62,11 @@ func (p *Pool) reported(err error, failed bool) time.Duration {
 	if err != nil {
 		return min(rules.nextProbe(), reportRetry)
 	}
-	return rules.nextProbe()
+	next := rules.nextProbe()
+	if deadline, ok := p.untilDeadline(time.Now()); ok {
+		next = min(next, max(deadline, minDeadlineReport))
+	}
+	return next
 }
 
 func (p *Pool) reportNow() {
@@ -172,10 +178,11 @@ func (p *Pool) take(about []sent, records []sessions.InstanceRecord) {
 		if i.gone.Err() != nil {
 			continue
 		}
-		before, had := i.incarnation.Load(), i.sessions
+		before, had, drained := i.incarnation.Load(), i.sessions, i.drain
 		i.accept(records[n], s.health == sessions.HealthUp && s.unprovenAs == i.health.unprovenAs)
 		i.asOf = s.asked
 		freed = freed || i.candidate() && i.sessions < had
+		p.logDrain(i, drained)
 		if now := i.incarnation.Load(); before != 0 && now != before {
 			p.log.Info("instance has a new incarnation: sessions of the one before have lost their state",
 				"instance", i.id, "url", i.url.String(), "incarnation", now)

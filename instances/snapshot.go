@@ -12,8 +12,9 @@ import (
 type snapshot struct {
 	byID       map[string]entry
 	candidates []sessions.Home
-	healthy    []*Instance // for functions without sessions, which need no registry
-	occupied   bool
+	healthy    []*Instance // for functions without sessions, which need no registry; draining ones if there are no others
+	drained    []sessions.Home
+	occupied   bool          // there are healthy instances that only their source calls full
 	changed    chan struct{} // closed when candidates gain a member or a slot; shared by the snapshots in between
 }
 
@@ -21,7 +22,8 @@ type snapshot struct {
 type entry struct {
 	instance      *Instance // nil: this pool removed it
 	state         sessions.HomeState
-	since         time.Time // of HomeLost and HomeGone
+	newer         sessions.HomeState // of incarnations that this replica has not heard of yet
+	since         time.Time          // of HomeLost and HomeGone
 	replacedBelow uint64
 	candidate     bool
 }
@@ -80,6 +82,8 @@ func (p *Pool) State(h sessions.Home) (sessions.HomeState, time.Time) {
 		return sessions.HomeUnknown, time.Time{}
 	case h.Incarnation < e.replacedBelow:
 		return sessions.HomeReplaced, time.Time{}
+	case h.Incarnation > e.replacedBelow:
+		return e.newer, e.since
 	default:
 		return e.state, e.since
 	}
@@ -92,8 +96,8 @@ func (p *Pool) Lookup(h sessions.Home) (*Instance, bool) {
 }
 
 // Pick returns an instance for a request that has no session: of two random healthy ones the one with fewer requests
-// in flight. Instances for which exclude is true are left out; a nil exclude leaves none out. It returns false when
-// no healthy instance remains. A registry that does not answer does not matter here.
+// in flight. Instances for which exclude is true are left out; a nil exclude leaves none out. Draining ones are chosen only
+// where no other is healthy. It returns false when no healthy instance remains. A registry that does not answer does not matter here.
 func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
 	all := p.current.Load().healthy
 	if len(all) == 0 {

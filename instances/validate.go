@@ -10,11 +10,14 @@ import (
 	"time"
 )
 
-// Bounds of HealthConfig. They are wide: they keep out slips (a missing unit, a zero), not opinions.
+// Bounds of Config and HealthConfig. They are wide: they keep out slips (a missing unit, a zero), not opinions.
 const (
 	MinHealthDuration = time.Millisecond
 	MaxHealthDuration = time.Hour
 	MaxHealthCount    = 1000
+	// MinDrainDeadline and MaxDrainDeadline bound Config.DrainDeadline.
+	MinDrainDeadline = time.Millisecond
+	MaxDrainDeadline = 7 * 24 * time.Hour
 )
 
 const (
@@ -34,8 +37,8 @@ func (c Config) validate(report func(key, problem string), others bool) {
 	if c.Health != nil {
 		c.Health.validate(report)
 	}
-	if c.DrainDeadline != DefaultDrainDeadline {
-		report("drain_deadline", fmt.Sprintf("drain is not built yet, accepted is only the default %s", DefaultDrainDeadline))
+	if c.DrainDeadline < MinDrainDeadline || c.DrainDeadline > MaxDrainDeadline {
+		report("drain_deadline", fmt.Sprintf("%s is out of range, accepted is %s to %s", c.DrainDeadline, MinDrainDeadline, MaxDrainDeadline))
 	}
 }
 

@@ -48,6 +48,7 @@ func TestValidate(t *testing.T) {
 		"a long ID":         {id(strings.Repeat("a", 128)), "", ""},
 		"dots and dashes":   {id("_a.b-c"), "", ""},
 		"timeout above":     {health(func(h *instances.HealthConfig) { h.Timeout = 2 * h.Interval }), "", ""},
+		"drain":             {func(c *instances.Config) { c.DrainDeadline = time.Second }, "", ""},
 		"health with query": {health(func(h *instances.HealthConfig) { h.Path = "/h?x=1" }), "", ""},
 
 		"no source":  {static(), "static", "at least one"},
@@ -71,7 +72,8 @@ func TestValidate(t *testing.T) {
 		"cpu 0.001":         {process(func(p *instances.ProcessConfig) { p.CPU = 0.001 }), "process.cpu", "0.01 to 1024"},
 		"cpu -1":            {process(func(p *instances.ProcessConfig) { p.CPU = -1 }), "process.cpu", "0.01 to 1024"},
 
-		"drain":         {func(c *instances.Config) { c.DrainDeadline = time.Second }, "drain_deadline", "not built yet"},
+		"no drain":      {func(c *instances.Config) { c.DrainDeadline = 0 }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
+		"long drain":    {func(c *instances.Config) { c.DrainDeadline = 169 * time.Hour }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
 		"empty ID":      {id(""), "static[0].id", "accepted is"},
 		"long ID":       {id(strings.Repeat("a", 129)), "static[0].id", "accepted is"},
 		"dot first":     {id(".a"), "static[0].id", "accepted is"},

@@ -22,7 +22,13 @@ func (a arrivals) at(n int) time.Duration {
 	return seconds(ramp + (float64(n)-inRamp)/a.rate)
 }
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+// seconds is never later than the longest Duration: past it the conversion gives anything, such as a time that is past.
+func seconds(s float64) time.Duration {
+	if ns := s * float64(time.Second); ns < math.MaxInt64 {
+		return time.Duration(ns)
+	}
+	return math.MaxInt64
+}
 
 // grown is how much of n there is after a time, at least 1.
 func grown(n int, since, ramp time.Duration) int {

@@ -21,6 +21,7 @@ var ErrCarrier = errors.New("not a carrier of sessions")
 type Carrier struct {
 	kind   carrierKind
 	header string // canonical
+	site   string // by cookie: the host that all targets are to a client, whatever their URLs say; "": each is its own
 }
 
 type carrierKind uint8
@@ -72,21 +73,13 @@ func (c Carrier) begin(s *session, id string) {
 
 // stamp appends the header lines that carry the session.
 func (c Carrier) stamp(head []byte, s *session, target *url.URL) []byte {
-	if c.kind != byCookie {
-		if s.id == "" {
-			return head
-		}
-		return appendHeader(head, c.header, s.id)
+	if c.kind == byCookie {
+		return c.stampCookies(head, s, target)
 	}
-	cookies := s.jar.Cookies(target)
-	if len(cookies) == 0 {
+	if s.id == "" {
 		return head
 	}
-	var pairs []string
-	for _, cookie := range cookies {
-		pairs = append(pairs, cookie.Name+"="+cookie.Value)
-	}
-	return appendHeader(head, "Cookie", strings.Join(pairs, "; "))
+	return appendHeader(head, c.header, s.id)
 }
 
 // learn takes in what a response says of the session's ID. renamed says that the session had another one before: to the
@@ -99,28 +92,12 @@ func (c Carrier) learn(s *session, target *url.URL, header http.Header) (renamed
 			renamed, s.id = s.id != "", id
 		}
 	case byCookie:
-		if cookies := (&http.Response{Header: header}).Cookies(); len(cookies) > 0 {
-			s.jar.SetCookies(target, cookies)
-			renamed = s.nameByCookie(cookies)
-		}
+		renamed = c.learnCookies(s, target, header)
+	}
+	if renamed {
+		s.state.Renamed()
 	}
 	return renamed
-}
-
-// nameByCookie names the session, for reports, by the first cookie that it was ever given.
-func (s *session) nameByCookie(cookies []*http.Cookie) (renamed bool) {
-	for _, cookie := range cookies {
-		name, value, _ := strings.Cut(s.id, "=")
-		switch {
-		case s.id == "":
-			s.id = cookie.Name + "=" + cookie.Value
-			return false
-		case cookie.Name == name && cookie.Value != value && cookie.MaxAge >= 0:
-			s.id = cookie.Name + "=" + cookie.Value
-			return true
-		}
-	}
-	return false
 }
 
 func appendHeader(head []byte, name, value string) []byte {

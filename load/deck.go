@@ -2,7 +2,6 @@ package load
 
 import (
 	"container/heap"
-	"context"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -23,8 +22,7 @@ type deck struct {
 	thinking rest
 	limit    int // how many are alive
 	born     int
-	waiters  int           // how many wait for changed, at most
-	changed  chan struct{} // closed when a session has come back
+	waiting  []*waiter // the next to be told in front
 }
 
 // rest is the sessions that think, the one that is ready first on top.
@@ -47,7 +45,7 @@ func (r *rest) Pop() any {
 }
 
 func newDeck(p *Plan) *deck {
-	return &deck{plan: p, ids: "load-" + strings.ToLower(crand.Text()) + "-", changed: make(chan struct{})}
+	return &deck{plan: p, ids: "load-" + strings.ToLower(crand.Text()) + "-"}
 }
 
 // allow raises how many sessions may be alive, and makes them.
@@ -59,8 +57,8 @@ func (d *deck) allow(n int, now time.Time) {
 	}
 	for ; d.limit < n; d.limit++ {
 		d.ready = append(d.ready, d.bear(now))
+		d.tell()
 	}
-	d.tell()
 }
 
 // bear makes a session.
@@ -69,15 +67,6 @@ func (d *deck) bear(now time.Time) *session {
 	d.plan.Carrier.begin(s, d.ids+strconv.Itoa(d.born))
 	d.born++
 	return s
-}
-
-// tell wakes those that wait for a session. The caller holds mu.
-func (d *deck) tell() {
-	if d.waiters == 0 {
-		return
-	}
-	close(d.changed)
-	d.changed, d.waiters = make(chan struct{}), 0
 }
 
 // alive is how many sessions there are.
@@ -105,10 +94,12 @@ func (d *deck) draw(now time.Time) *session {
 	d.ready[i] = d.ready[last]
 	d.ready[last] = nil
 	d.ready = d.ready[:last]
-	if s.life > 0 && now.Sub(s.born) >= s.life && s.picked > 0 {
-		s.over = true
-	}
 	return s
+}
+
+// outlived says whether the life of a session is over. One that has had no request yet gets its first all the same.
+func (s *session) outlived(now time.Time) bool {
+	return s.life > 0 && now.Sub(s.born) >= s.life && s.picked > 0
 }
 
 // finished says whether the session has had all its requests.
@@ -134,7 +125,7 @@ func (d *deck) deal(now time.Time) (s *session, left []*session) {
 	if s = d.draw(now); s == nil {
 		s = heap.Pop(&d.thinking).(resting).session
 	}
-	if s.over {
+	if s.outlived(now) {
 		left = append(left, s)
 		s = d.bear(now)
 	}
@@ -145,55 +136,6 @@ func (d *deck) deal(now time.Time) (s *session, left []*session) {
 	}
 	d.back(s, now)
 	return s, left
-}
-
-// take waits for a session to use, for the closed model. Give it back by give. The error is the context's. ended, if
-// not nil, is one that was drawn and whose life was over: s has taken its place.
-func (d *deck) take(ctx context.Context) (s, ended *session, err error) {
-	for ctx.Err() == nil {
-		s, wait, changed := d.tryTake(time.Now())
-		switch {
-		case s != nil && s.over:
-			return d.replace(time.Now()), s, nil
-		case s != nil:
-			return s, nil, nil
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-changed:
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
-	return nil, nil, ctx.Err()
-}
-
-// longWait is until the deck changes, for practical purposes.
-const longWait = time.Hour
-
-// tryTake takes a session, or says how long to wait: until the first has thought enough, or the deck changes.
-func (d *deck) tryTake(now time.Time) (s *session, wait time.Duration, changed chan struct{}) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s = d.draw(now); s != nil {
-		s.picked++
-		return s, 0, nil
-	}
-	d.waiters++
-	if len(d.thinking) > 0 {
-		return nil, d.thinking[0].until.Sub(now), d.changed
-	}
-	return nil, longWait, d.changed
-}
-
-// replace makes a session in the place of one that has ended, and takes it.
-func (d *deck) replace(now time.Time) *session {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s := d.bear(now)
-	s.picked++
-	return s
 }
 
 // give returns a session after its request. over says that it was its last, and that another has taken its place.

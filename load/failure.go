@@ -21,7 +21,7 @@ import (
 const (
 	// errorHeader is where Limpet says why it did not pass a request on.
 	errorHeader = "Limpet-Error"
-	// maxText bounds what is kept of a failed response's body, in bytes.
+	// maxText bounds what is kept of an error or of a failed response's body, in bytes: both may be the target's words.
 	maxText = 500
 	// maxErrorBody is the longest body of which anything is kept.
 	maxErrorBody = 4 << 10
@@ -37,7 +37,7 @@ type failure struct {
 
 // dialFailed is the failure to connect: nothing was sent.
 func dialFailed(err error) failure {
-	f := failure{reason: "no connection", text: err.Error(), retriable: true}
+	f := failure{reason: "no connection", text: excerpt(err.Error()), retriable: true}
 	var secured *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	switch {
@@ -53,7 +53,7 @@ func dialFailed(err error) failure {
 
 // answerLost is the failure of an exchange: the request may have been executed.
 func answerLost(err error) failure {
-	f := failure{reason: "no HTTP response", text: err.Error(), retriable: true}
+	f := failure{reason: "no HTTP response", text: excerpt(err.Error()), retriable: true}
 	switch {
 	case isTimeout(err):
 		f.reason, f.timeout = "no response in time", true
@@ -85,9 +85,14 @@ func refused(r wire.Response) failure {
 	}
 	f.text = f.reason
 	if body := strings.TrimSpace(string(r.Body)); body != "" {
-		f.text += ": " + strings.ToValidUTF8(body[:min(len(body), maxText)], "\uFFFD")
+		f.text += ": " + excerpt(body)
 	}
 	return f
+}
+
+// excerpt is the beginning of a text, in UTF-8.
+func excerpt(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxText)], "\uFFFD")
 }
 
 // retryWait is how long to wait before another attempt.
@@ -96,5 +101,5 @@ func retryWait(header http.Header) time.Duration {
 	if err != nil || seconds < 0 {
 		return DefaultRetryWait
 	}
-	return min(time.Duration(seconds)*time.Second, MaxRetryWait)
+	return time.Duration(min(seconds, int(MaxRetryWait/time.Second))) * time.Second
 }

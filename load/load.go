@@ -26,7 +26,7 @@ type Run struct {
 	witness  witness
 	keepBody int
 	deck     *deck
-	turns    atomic.Int64 // attempts so far, to take the targets in turn
+	turns    atomic.Int64 // requests so far, to take the targets in turn
 	claimed  atomic.Int64 // closed model: requests so far
 	record   *recorder
 	started  chan struct{} // closed when record is there

@@ -56,9 +56,13 @@ func (m model) pace(crew *crew) {
 	defer runtime.UnlockOSThread()
 	times := arrivals{m.plan.Rate, m.plan.Ramp}
 	for n := 0; m.plan.Requests == 0 || n < m.plan.Requests; n++ {
-		at := m.began.Add(times.at(n))
-		sleepUntil(m.schedule, at)
-		if m.schedule.Err() != nil || m.plan.Duration > 0 && at.Sub(m.began) >= m.plan.Duration {
+		since := times.at(n)
+		if m.plan.Duration > 0 && since >= m.plan.Duration {
+			return // not by the clock: an arrival that is due and late is late, and not left out
+		}
+		at := m.began.Add(since)
+		sleepUntil(m.ctx, at)
+		if m.ctx.Err() != nil {
 			return
 		}
 		s, left := m.deck.deal(at)

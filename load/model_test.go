@@ -274,3 +274,32 @@ func TestProgress(t *testing.T) {
 	require.Equal(t, 1000, r.Requests.Answered)
 	require.Equal(t, 1.0, run.Progress().Done)
 }
+
+// However many clients want to begin the last request, one does.
+func TestNoRequestTooMany(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		p := plan(t, serve(t, newFaulty(1)))
+		p.Requests, p.Connections = 1, 16
+		r := do(t, p)
+		require.Equal(t, 1, r.Requests.Scheduled)
+		require.Equal(t, 1, r.Requests.Answered)
+	}
+}
+
+// A dead target refuses in no time. It must not get most of the requests for that.
+func TestADeadTargetDoesNotTakeOver(t *testing.T) {
+	t.Parallel()
+	p := plan(t, serve(t, newFaulty(2)))
+	p.Targets = append(p.Targets, deadTarget(t))
+	p.Connections, p.Requests, p.Duration = 4, 0, time.Second
+	r := do(t, p)
+	require.Less(t, r.Requests.Failed, 100, "four clients, ten refusals a second each")
+	require.Positive(t, r.Requests.Succeeded)
+	require.Equal(t, "connection refused", r.Failures[0].Reason)
+
+	p.Retries = 1 // each at the next target
+	r = do(t, p)
+	require.Zero(t, r.Requests.Failed)
+	require.Positive(t, r.Requests.Retried)
+}

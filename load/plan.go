@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -103,8 +105,12 @@ func (p Plan) withDefaults() Plan {
 	p.Method = cmp.Or(p.Method, http.MethodGet)
 	p.Sessions = cmp.Or(p.Sessions, DefaultSessions)
 	p.Timeout = cmp.Or(p.Timeout, DefaultTimeout)
+	p.Header = canonical(p.Header)
 	p.Event = http.CanonicalHeaderKey(cmp.Or(p.Event, DefaultEvent))
 	p.Epoch = http.CanonicalHeaderKey(cmp.Or(p.Epoch, DefaultEpoch))
+	if p.Carrier.kind == byCookie && len(p.Targets) > 0 {
+		p.Carrier.site = cmp.Or(p.Header.Get("Host"), p.Targets[0].URL.Host)
+	}
 	if p.Connections == 0 {
 		p.Connections = DefaultConnections
 		if p.open() {
@@ -134,6 +140,7 @@ func (p *Plan) check() error {
 	refuse(!(p.Rate >= 0 && p.Rate <= MaxRate), "a rate of %g a second, accepted is up to %d", p.Rate, MaxRate)
 	refuse(p.Requests < 0 || p.SessionRequests < 0 || p.Retries < 0, "a number below 0")
 	refuse(p.Duration < 0 || p.Ramp < 0 || p.Timeout < 0, "a time below 0")
+	refuse(!p.Think.valid() || !p.SessionLife.valid(), "a span of time below 0, or one that ends before it begins")
 	refuse(p.Duration > 0 && p.Ramp > p.Duration, "a ramp of %v is longer than the run of %v", p.Ramp, p.Duration)
 	refuse(p.Carrier.kind != byCookie && p.Carrier.header == "", "no carrier of sessions")
 	refuse(p.From.IsZero() && !p.Count.IsZero(), "a count can only be judged where the instance is known")
@@ -150,22 +157,39 @@ func (p *Plan) check() error {
 
 // checkHeader refuses headers that would make another request of the one that is measured.
 func (p *Plan) checkHeader() (problems []error) {
+	refuse := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	for name, values := range p.Header {
-		switch canonical := http.CanonicalHeaderKey(name); {
+		switch {
 		case !httpguts.ValidHeaderFieldName(name):
-			problems = append(problems, fmt.Errorf("header name %.40q is none", name))
-		case slices.Contains([]string{"Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect"}, canonical):
-			problems = append(problems, fmt.Errorf("header %s is this program's own", canonical))
-		case canonical == p.Carrier.header || canonical == "Cookie" && p.Carrier.kind == byCookie:
-			problems = append(problems, fmt.Errorf("header %s carries the session", canonical))
+			refuse("header name %.40q is none", name)
+		case slices.Contains([]string{"Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect"}, name):
+			refuse("header %s is this program's own", name)
+		case name == p.Carrier.header || name == "Cookie" && p.Carrier.kind == byCookie:
+			refuse("header %s carries the session", name)
+		case name == "Host" && (len(values) != 1 || !isHost(values[0])):
+			refuse("header Host is %.80q, accepted is one host, with or without a port", values)
 		}
-		for _, value := range values {
-			if !httpguts.ValidHeaderFieldValue(value) {
-				problems = append(problems, fmt.Errorf("header %s has a value with a line end or another control character", name))
-			}
+		if slices.ContainsFunc(values, func(v string) bool { return !httpguts.ValidHeaderFieldValue(v) }) {
+			refuse("header %.40q has a value with a line end or another control character", name)
 		}
 	}
 	return problems
+}
+
+// isHost says whether text can stand for a URL's host.
+func isHost(text string) bool {
+	u, err := url.Parse("http://" + text + "/")
+	return err == nil && u.Host == text && u.Hostname() != "" && !strings.Contains(text, "%")
+}
+
+// canonical returns the header with the names as they are compared, and looked up, everywhere else.
+func canonical(header http.Header) http.Header {
+	all := http.Header{}
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		key := http.CanonicalHeaderKey(name)
+		all[key] = append(all[key], header[name]...)
+	}
+	return all
 }
 
 // describe is the plan as the report repeats it.
@@ -195,7 +219,10 @@ func (p *Plan) head(t *wire.Target) head {
 	if p.Header.Get("User-Agent") == "" {
 		h.before = appendHeader(h.before, "User-Agent", "limpet-load")
 	}
-	for _, name := range slices.Sorted(headerNames(p.Header)) {
+	for _, name := range slices.Sorted(maps.Keys(p.Header)) {
+		if name == "Host" {
+			continue
+		}
 		for _, value := range p.Header[name] {
 			h.before = appendHeader(h.before, name, value)
 		}
@@ -205,14 +232,4 @@ func (p *Plan) head(t *wire.Target) head {
 	}
 	h.after = append(h.after, "\r\n"...)
 	return h
-}
-
-func headerNames(header http.Header) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range header {
-			if !strings.EqualFold(name, "Host") && !yield(name) {
-				return
-			}
-		}
-	}
 }

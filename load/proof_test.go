@@ -299,3 +299,23 @@ func TestNamesWithoutEndAreBounded(t *testing.T) {
 		require.LessOrEqual(t, len(m.Homes), load.MaxInstances+1)
 	}
 }
+
+// A response that names no instance (a 502 of the proxy's) says nothing of whether the instance has counted.
+func TestFailuresOfTheProxyDoNotBlurTheCount(t *testing.T) {
+	t.Parallel()
+	f := newFaulty(4)
+	f.before = func(w http.ResponseWriter, r *http.Request, n int64) bool {
+		if n%20 == 7 {
+			f.instances[f.of(r)].ServeHTTP(discard{}, r)
+		}
+		if n%20 == 7 || n%20 == 3 {
+			w.WriteHeader(http.StatusBadGateway)
+			return true
+		}
+		return false
+	}
+	r := do(t, plan(t, serve(t, f)))
+	require.Equal(t, load.Proven, r.Verdict, r.Why)
+	require.Equal(t, 200, r.Requests.Failed)
+	require.Equal(t, []load.Failure{{Reason: "status 502", Count: 200, Text: "status 502"}}, r.Failures)
+}

@@ -22,8 +22,10 @@ func (w *sender) request(s *session, t turn) (sent bool) {
 	}
 	s.sent++
 	w.record.begun(t, start, s.sent == 1)
+	turn := int(w.turns.Add(1) - 1)
 	for n := 0; ; n++ {
-		a := w.attempt(s)
+		// Another attempt goes to the target after, and not to whichever has its turn: that may be the same one.
+		a := w.attempt(s, (turn+n)%len(w.pools))
 		a.again = n > 0
 		sent = sent || a.sent
 		w.record.attempted(a)
@@ -48,9 +50,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// attempt sends the request once, to the target whose turn it is.
-func (w *sender) attempt(s *session) attempt {
-	n := int(w.turns.Add(1)-1) % len(w.pools)
+// attempt sends the request once, to a target.
+func (w *sender) attempt(s *session, n int) attempt {
 	pool := w.pools[n]
 	target := pool.Target()
 	a := attempt{session: s, request: s.sent, target: target.URL.String()}

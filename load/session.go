@@ -11,8 +11,11 @@ import (
 // session is the client's side of a session. One goroutine at a time works on its requests; what others need is under
 // mu.
 type session struct {
-	id    string         // as the client knows it; "" until the target has given one
-	jar   http.CookieJar // by cookie only
+	id  string         // as the client knows it; "" until the target has given one
+	jar http.CookieJar // by cookie only
+	// cookies are the names, domains and paths of all that it was given.
+	cookies map[string]struct{}
+
 	state proof.Session
 	sent  int // requests that have been begun
 
@@ -24,7 +27,6 @@ type session struct {
 	born   time.Time
 	life   time.Duration // 0: without end
 	picked int
-	over   bool // its life is
 
 	// Open model only.
 	mu      sync.Mutex

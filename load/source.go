@@ -18,7 +18,7 @@ const (
 	DefaultCount = "header:Sample-Count"
 	// MaxJudgedBody is the longest body that a JSON field is looked for in, in bytes.
 	MaxJudgedBody = 64 << 10
-	// MaxName bounds an instance's name, in bytes: a longer one is cut.
+	// MaxName bounds an instance's name, in bytes: a longer one is cut, and ends in a hash of the whole.
 	MaxName = 128
 )
 

@@ -41,10 +41,13 @@ func (s Span) String() string {
 // IsZero says whether it is always no time.
 func (s Span) IsZero() bool { return s.Most == 0 }
 
+// valid says whether it is one that ParseSpan can have read.
+func (s Span) valid() bool { return s.Least >= 0 && s.Most >= s.Least }
+
 // draw returns one duration of the range.
 func (s Span) draw() time.Duration {
 	if s.Most == s.Least {
 		return s.Least
 	}
-	return s.Least + rand.N(s.Most-s.Least+1)
+	return s.Least + time.Duration(rand.Uint64N(uint64(s.Most-s.Least)+1)) // unsigned: the longest range has one value more
 }

@@ -150,7 +150,7 @@ func (f *Function) Error(code string) {
 // reasonLabel and errorLabel keep the labels within a fixed set, whatever a later caller passes on.
 func reasonLabel(reason string) string {
 	switch r := strings.TrimPrefix(reason, "instance "); r {
-	case "lost", "restarted", "gone":
+	case "lost", "restarted", "gone", "drained":
 		return r
 	}
 	return Other

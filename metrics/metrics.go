@@ -52,6 +52,8 @@ type Metrics struct {
 	instanceState      *prometheus.Desc
 	instanceSessions   *prometheus.Desc
 	instancesInFlight  *prometheus.Desc
+	drainSessions      *prometheus.Desc
+	drainSeconds       *prometheus.Desc
 
 	tableSample     atomic.Pointer[func() TableSample]
 	instanceSamples atomic.Pointer[func() []InstanceSample]
@@ -94,10 +96,10 @@ func series() *Metrics {
 			with("tier", "result")...),
 		created: counters("sessions_created_total", "Sessions made by this replica.", function...),
 		rehomed: counters("sessions_rehomed_total",
-			"Sessions moved to another instance by this replica, by the reason: lost, restarted, gone.",
+			"Sessions moved to another instance by this replica, by the reason: lost, restarted, gone, drained.",
 			with("reason")...),
 		ended: counters("sessions_ended_total",
-			"Sessions ended by this replica: swept (their time was over), lost (their instance stayed away).",
+			"Sessions ended by this replica: swept (their time was over), lost (their instance stayed away), drained (their instance had drained).",
 			"function", "how"),
 
 		storeOperations: counters("store_operations_total",
@@ -128,10 +130,12 @@ func series() *Metrics {
 		instanceState: desc("instance_state",
 			"1 for the state the instance is in, 0 for the others: starting, ready, draining, unhealthy, gone.",
 			with("instance", "state")...),
-		instanceSessions: desc("sessions",
-			"Active sessions pinned to the instance, by all replicas.", with("instance")...),
-		instancesInFlight: desc("instance_requests_in_flight",
-			"Requests of this replica under way on the instance.", with("instance")...),
+		instanceSessions:  desc("sessions", "Active sessions pinned to the instance, by all replicas.", with("instance")...),
+		instancesInFlight: desc("instance_requests_in_flight", "Requests of this replica under way on the instance.", with("instance")...),
+		drainSessions:     desc("draining_sessions", "Active sessions left on an instance that drains; absent for one that does not.", with("instance")...),
+		drainSeconds: desc("draining_deadline_seconds",
+			"How long sessions may stay on an instance that drains, 0 once its deadline has passed; absent for one that does not.",
+			with("instance")...),
 	}
 }
 

@@ -22,6 +22,8 @@ type InstanceSample struct {
 	State               string // one of the State constants
 	Sessions            int    // Active sessions pinned to it, by all replicas
 	InFlight            int    // requests of this replica
+	Draining            bool   // whatever its state, it takes no new session
+	DrainLeft           time.Duration
 }
 
 // TableSample is what the session table holds at the moment.
@@ -63,7 +65,7 @@ type samples struct{ m *Metrics }
 func (s samples) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.m.cacheEntries, s.m.cacheEvictions, s.m.cacheInvalidations, s.m.newsAge, s.m.touchBacklog, s.m.waiting,
-		s.m.instanceState, s.m.instanceSessions, s.m.instancesInFlight,
+		s.m.instanceState, s.m.instanceSessions, s.m.instancesInFlight, s.m.drainSessions, s.m.drainSeconds,
 	} {
 		out <- d
 	}
@@ -111,6 +113,11 @@ func (s samples) instances(out chan<- prometheus.Metric, instances []InstanceSam
 		}
 		out <- gauge(s.m.instanceSessions, i.Sessions, n.function, n.qualifier, n.instance)
 		out <- gauge(s.m.instancesInFlight, i.InFlight, n.function, n.qualifier, n.instance)
+		if i.Draining {
+			out <- gauge(s.m.drainSessions, i.Sessions, n.function, n.qualifier, n.instance)
+			left := max(0, i.DrainLeft).Seconds()
+			out <- prometheus.MustNewConstMetric(s.m.drainSeconds, prometheus.GaugeValue, left, n.function, n.qualifier, n.instance)
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	OpQualifiers
 	OpOnce
 	OpForget
+	OpMark
 	OpOther
 	opCount
 )
@@ -34,7 +35,7 @@ const (
 // String returns the label value.
 func (o StoreOp) String() string {
 	return word(uint8(o), "pin", "rehome", "end", "touch", "sweep", "get", "list", "report", "instances", "secret", "ping",
-		"update", "history", "qualifiers", "once", "forget", Other)
+		"update", "history", "qualifiers", "once", "forget", "mark", Other)
 }
 
 // StoreResult says how a call of the session store ended.
@@ -69,12 +70,13 @@ type EndedHow uint8
 
 // The values of EndedHow.
 const (
-	EndedSwept EndedHow = iota // their time was over
-	EndedLost                  // their instance stayed away for longer than the loss grace
+	EndedSwept   EndedHow = iota // their time was over
+	EndedLost                    // their instance stayed away for longer than the loss grace
+	EndedDrained                 // their instance had drained
 )
 
 // String returns the label value.
-func (h EndedHow) String() string { return word(uint8(h), "swept", "lost") }
+func (h EndedHow) String() string { return word(uint8(h), "swept", "lost", "drained") }
 
 // storeOp are the series of one operation.
 type storeOp struct {

@@ -32,6 +32,7 @@ var (
 	errSessionExpired    = failure(dialects.CodeSessionExpired, http.StatusGone, "the session has ended and its ID may not be used again; begin a new one")
 	errSessionNotFound   = failure(dialects.CodeSessionNotFound, http.StatusNotFound, "no active session has this ID; begin a new one")
 	errSessionEnded      = failure(dialects.CodeSessionExpired, http.StatusGone, "the session was ended while it served this request")
+	errDrained           = failure(dialects.CodeInstanceUnavailable, http.StatusServiceUnavailable, "the session's instance has drained while it served this request")
 	errResourceExhausted = failure(dialects.CodeResourceExhausted, http.StatusTooManyRequests, "the session's instance serves as many requests as it may")
 	errBusy              = failure(dialects.CodeResourceExhausted, http.StatusTooManyRequests, "every healthy instance serves as many requests as it may")
 	errNoCapacity        = failure(dialects.CodeNoCapacity, http.StatusServiceUnavailable, "no instance has a free session slot")

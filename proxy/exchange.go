@@ -33,7 +33,7 @@ type exchange struct {
 	rule  affinity.Rule // the function's, or a protocol's over it
 	claim affinity.Claim
 	use   sessions.Use
-	watch *guard              // nil for a use that nothing cuts
+	watch *guard              // nil without a session
 	inst  *instances.Instance // dialled, and acquired
 	event sessions.Event      // that this exchange announces
 	body  *watchedBody        // nil without a request body

@@ -19,7 +19,7 @@ func (x *exchange) roundTripFailed(_ http.ResponseWriter, _ *http.Request, err e
 		x.fail(errBadGateway)
 		return
 	}
-	if x.r.Context().Err() != nil || x.sessionEnded() {
+	if x.r.Context().Err() != nil || x.useEnded() {
 		x.fail(err) // whatever broke, broke because of that
 		return
 	}
@@ -82,9 +82,10 @@ func (x *exchange) conn() *idleConn {
 // client's connection. The instance is not to blame for it.
 func (x *exchange) cancelled() error {
 	c := x.conn()
+	if f := x.cutBy(); f != nil {
+		return f
+	}
 	switch {
-	case x.sessionEnded():
-		return errSessionEnded
 	case x.r.Context().Err() == nil:
 		return nil
 	case errors.Is(context.Cause(x.r.Context()), ErrShutdown):

@@ -5,32 +5,40 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/limpet-proxy/limpet/sessions"
 )
 
 // stuckGrace is how long an exchange that is cut may take to notice. One that has not by then waits for a client who
 // takes nothing.
 const stuckGrace = time.Second
 
-// guard cuts an exchange when its session has ended, in a function with isolation: the instance is the session's alone
-// and goes with it.
+// guardAfter is how long an exchange may take before it is watched, in a function whose requests are cut by a drain only.
+// What is done sooner does not pay for a watcher, and what takes longer is cut that much late at the most.
+const guardAfter = time.Second
+
+// guard cuts an exchange when its use ends: its session has ended, in a function with isolation, where the instance is
+// the session's alone and goes with it; or the instance has drained and the session was sent away.
 type guard struct {
-	bare  *http.Request // the exchange's request without the guard
-	ended <-chan struct{}
-	cut   context.CancelCauseFunc
-	stop  chan struct{}
-	gone  chan struct{} // closed when watch has returned
+	x    *exchange     // of which watch reads w and body only: the rest is the exchange's own goroutine's
+	use  sessions.Use  // as the exchange had it: a copy, to ask only
+	bare *http.Request // the exchange's request without the guard
+	cut  context.CancelCauseFunc
+	late *time.Timer // starts watch; nil: it was started at once
+	stop chan struct{}
+	gone chan struct{} // closed when watch has returned
 }
 
-// guard runs what follows under a context that ends with the session, where the use says so. It costs nothing elsewhere.
+// guard runs what follows under a context that ends with the use of the session.
 func (x *exchange) guard() {
-	ended := x.use.Ended()
-	if ended == nil {
+	ctx, cut := context.WithCancelCause(x.r.Context())
+	g := &guard{x: x, use: x.use, bare: x.r, cut: cut, stop: make(chan struct{}), gone: make(chan struct{})}
+	x.watch, x.r = g, x.r.WithContext(ctx)
+	if x.fn.Config.Sessions.Isolation {
+		go g.watch()
 		return
 	}
-	ctx, cut := context.WithCancelCause(x.r.Context())
-	g := &guard{bare: x.r, ended: ended, cut: cut, stop: make(chan struct{}), gone: make(chan struct{})}
-	x.watch, x.r = g, x.r.WithContext(ctx)
-	go g.watch(http.NewResponseController(x.w), x.body)
+	g.late = time.AfterFunc(guardAfter, g.watch)
 }
 
 // unguard ends the guard, and waits for it: afterwards it touches neither response nor connection, which may serve
@@ -40,8 +48,10 @@ func (x *exchange) unguard() {
 	if g == nil {
 		return
 	}
-	close(g.stop)
-	<-g.gone
+	if g.late == nil || !g.late.Stop() {
+		close(g.stop)
+		<-g.gone
+	}
 	g.cut(nil)
 	x.watch, x.r = nil, g.bare
 }
@@ -50,14 +60,16 @@ func (x *exchange) unguard() {
 // does not end. http.Transport waits for whoever reads the client's body, and a read from a silent client returns by a
 // deadline only; where the body has been read the deadline would hit net/http's own read, which looks for the client's
 // end. And a write to a client that takes nothing, which gets some time first, for the answer is a write as well.
-func (g *guard) watch(client *http.ResponseController, body *watchedBody) {
+func (g *guard) watch() {
 	defer close(g.gone)
+	ended := g.use.Ended()
 	select {
-	case <-g.ended:
+	case <-ended.Done():
 	case <-g.stop:
 		return
 	}
-	g.cut(errSessionEnded)
+	g.cut(context.Cause(ended))
+	client, body := http.NewResponseController(g.x.w), g.x.body
 	if body != nil && !body.ended.Load() {
 		client.SetReadDeadline(time.Now()) //nolint:errcheck // not supported means that there is no connection
 	}
@@ -71,19 +83,27 @@ func (g *guard) watch(client *http.ResponseController, body *watchedBody) {
 	}
 }
 
-// sessionEnded says whether the exchange is cut, or about to be: what ended the session may have ended its instance
-// before the guard ran.
-func (x *exchange) sessionEnded() bool {
+// useEnded says whether the exchange is cut, or about to be: what ended the session may have ended its instance before
+// the guard ran.
+func (x *exchange) useEnded() bool { return x.cutBy() != nil }
+
+// cutBy is the failure for which the exchange is cut; nil if it is not.
+func (x *exchange) cutBy() *Failure {
 	if x.watch == nil {
-		return false
+		return nil
 	}
-	if cause := context.Cause(x.r.Context()); cause != nil {
-		return errors.Is(cause, errSessionEnded) // else the client was gone first
+	cause := context.Cause(x.r.Context())
+	if cause == nil {
+		cause = context.Cause(x.use.Ended())
 	}
-	select {
-	case <-x.watch.ended:
-		return true
+	switch {
+	case errors.Is(cause, sessions.ErrDrained):
+		return errDrained
+	case !errors.Is(cause, sessions.ErrEnded):
+		return nil // the client was gone first
+	case x.use.HomeDrained():
+		return errDrained // another replica has moved it
 	default:
-		return false
+		return errSessionEnded
 	}
 }

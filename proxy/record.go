@@ -37,8 +37,8 @@ func (x *exchange) aborted(p any) {
 	case !errors.Is(err, http.ErrAbortHandler):
 		x.code = dialects.CodeInternalError
 		x.h.logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
-	case x.sessionEnded():
-		x.code = errSessionEnded.Code
+	case x.useEnded():
+		x.code = x.cutBy().Code
 	case x.r.Context().Err() != nil:
 		x.code = codeClientGone
 	default:

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"context"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -79,15 +80,23 @@ type entry struct {
 	dirty    bool      // used since the last touch was taken
 	tracked  bool      // by its shard: as tracked, or as lingering
 
-	doubted bool          // the store is to be asked before it routes again
-	dropped bool          // nobody finds it: ended, replaced, or brought by an answer that lost a race
-	over    bool          // the store said that the session of this epoch is no more; dropped, too
-	ended   chan struct{} // of Use.Ended: closed when over; nil until somebody asks
+	doubted bool    // the store is to be asked before it routes again
+	dropped bool    // nobody finds it: ended, replaced, or brought by an answer that lost a race
+	over    bool    // the store said that the session of this epoch is no more; dropped, too
+	drained bool    // over, because its home has drained
+	ended   *ending // of Use.Ended; nil until somebody asks
 
 	announceFrom time.Time // when this replica may announce s.Event
 	announcing   bool      // an exchange is announcing it
 	delivered    bool      // an exchange got a response
 	told         bool      // the store knows that it was delivered
+}
+
+// ending is how the uses of one entry are told of its end.
+type ending struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	all    bool // whatever ends the session; else only that its home has drained
 }
 
 // NewCache returns an empty cache.

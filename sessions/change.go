@@ -24,7 +24,7 @@ func (t *Table) Update(ctx context.Context, r UpdateRequest) (Session, error) {
 	case err != nil:
 		t.cache.doubt(r.Key) // it may have taken place
 	case s.State != Active || !s.Deadline.After(s.ReadAt):
-		t.cache.conclude(s.Key, s.Epoch)
+		t.cache.conclude(s.Key, s.Epoch, ErrEnded)
 		t.queue.Wake()
 	default:
 		t.cache.revise(answer{s: s, asked: asked})
@@ -36,12 +36,17 @@ func (t *Table) Update(ctx context.Context, r UpdateRequest) (Session, error) {
 // home by this replica. Requests in flight finish, and are listed as the session's end, Ending, until then; of a
 // function with isolation they are cut. See Pins.End.
 func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) {
+	return t.end(ctx, s, keep, ErrEnded)
+}
+
+// end is End, for one of the causes of Use.Ended.
+func (t *Table) end(ctx context.Context, s Session, keep bool, why error) (Session, error) {
 	if t.cache.inUse(s.Key, s.Epoch) {
 		t.reportInFlight(ctx, s)
 	}
 	ended, err := t.store.End(ctx, s, keep)
 	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrMoved) {
-		t.cache.conclude(s.Key, s.Epoch)
+		t.cache.conclude(s.Key, s.Epoch, why)
 	}
 	t.cache.drop(s.Key) // also when it failed: what is cached is in doubt
 	if err == nil {

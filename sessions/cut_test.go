@@ -28,12 +28,16 @@ func isolated() sessions.Rules {
 	return r
 }
 
-func TestOnlyIsolationCutsUses(t *testing.T) {
+func TestOnlyIsolationCutsUsesOfWhatHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rules(), sessions.CacheConfig{})
 		u := b.use(t, "s")
 		defer u.Release()
-		require.Nil(t, u.Ended())
+		cut := u.Ended()
+		_, err := b.End(t.Context(), *u.Session(), false)
+		require.NoError(t, err)
+		require.NoError(t, cut.Err())
+		require.NoError(t, u.Ended().Err(), "also for who asks late")
 		require.Nil(t, (&sessions.Use{}).Ended())
 	})
 }
@@ -43,8 +47,8 @@ func TestEndCutsTheUsesOfItsEpoch(t *testing.T) {
 		b := newBench(t, isolated(), sessions.CacheConfig{})
 		one, two, other := b.use(t, "s"), b.use(t, "s"), b.use(t, "other")
 		defer func() { one.Release(); two.Release(); other.Release() }()
-		cut := one.Ended()
-		require.Equal(t, cut, two.Ended())
+		cut := one.Ended().Done()
+		require.Equal(t, cut, two.Ended().Done())
 		stale := *one.Session()
 		stale.Epoch--
 		_, err := b.End(t.Context(), stale, false)
@@ -53,8 +57,8 @@ func TestEndCutsTheUsesOfItsEpoch(t *testing.T) {
 		_, err = b.End(t.Context(), *one.Session(), false)
 		require.NoError(t, err)
 		require.True(t, closed(cut))
-		require.True(t, closed(two.Ended()), "also who asks late is told")
-		require.False(t, closed(other.Ended()))
+		require.True(t, closed(two.Ended().Done()), "also who asks late is told")
+		require.False(t, closed(other.Ended().Done()))
 	})
 }
 
@@ -67,7 +71,7 @@ func TestAnEndThatComesLateCutsToo(t *testing.T) {
 				b := newBench(t, isolated(), sessions.CacheConfig{})
 				u := b.use(t, "s")
 				defer u.Release()
-				cut, s, want := u.Ended(), *u.Session(), sessions.ErrNotFound
+				cut, s, want := u.Ended().Done(), *u.Session(), sessions.ErrNotFound
 				var err error
 				if moved {
 					want = sessions.ErrMoved
@@ -101,7 +105,7 @@ func TestAnEndOfUnknownOutcomeIsLeftToTheFlusher(t *testing.T) {
 				}
 				lost := &losing{store: b.store}
 				table := sessions.NewTable(sessions.TableConfig{Rules: isolated(), Cache: b.cache, Store: lost, Pool: b.pool})
-				cut := u.Ended()
+				cut := u.Ended().Done()
 				_, err := table.End(t.Context(), *u.Session(), true)
 				require.ErrorIs(t, err, sessions.ErrUnavailable)
 				require.False(t, closed(cut))
@@ -147,7 +151,7 @@ func TestATouchTellsThatTheSessionIsNoMore(t *testing.T) {
 				b := newBench(t, isolated(), sessions.CacheConfig{Life: 24 * time.Hour})
 				u := b.use(t, "s")
 				defer u.Release()
-				cut := u.Ended()
+				cut := u.Ended().Done()
 				require.NoError(t, b.cache.Flush(t.Context(), b.store))
 				require.False(t, closed(cut))
 				c.end(t, b, *u.Session())
@@ -166,7 +170,7 @@ func TestASuccessorThatALookUpBrings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, isolated(), sessions.CacheConfig{})
 		old := b.use(t, "s")
-		cut := old.Ended()
+		cut := old.Ended().Done()
 		require.NoError(t, b.cache.Flush(t.Context(), b.store))
 		_, err := b.store.End(t.Context(), *old.Session(), true)
 		require.NoError(t, err)
@@ -177,8 +181,8 @@ func TestASuccessorThatALookUpBrings(t *testing.T) {
 		require.Equal(t, 2, b.cache.Stats().Tracked)
 		require.NoError(t, b.cache.Flush(t.Context(), b.store))
 		require.True(t, closed(cut))
-		require.True(t, closed(old.Ended()))
-		require.False(t, closed(successor.Ended()))
+		require.True(t, closed(old.Ended().Done()))
+		require.False(t, closed(successor.Ended().Done()))
 		time.Sleep(2 * time.Second)
 		all, err := b.store.History(t.Context(), old.Session().Key)
 		require.NoError(t, err)
@@ -205,7 +209,7 @@ func TestAUseThatBeganBeforeTheEndIsCut(t *testing.T) {
 				}
 				defer u.Release()
 				if u.Session().Epoch == first.Session().Epoch {
-					<-u.Ended()
+					<-u.Ended().Done()
 				}
 			})
 		}

@@ -139,7 +139,7 @@ func TestAFailedBatchTellsWhichAreStale(t *testing.T) {
 		b := newBench(t, isolated(), sessions.CacheConfig{Size: 10}) // one shard, one batch
 		one, two := b.use(t, "one"), b.use(t, "two")
 		defer func() { one.Release(); two.Release() }()
-		ended, alive := one.Ended(), two.Ended()
+		ended, alive := one.Ended().Done(), two.Ended().Done()
 		var last []sessions.Touch
 		half := &touching{store: b.store, touch: func(touches []sessions.Touch) (stale []int, err error) {
 			last = touches
@@ -168,7 +168,7 @@ func TestAUseOfASessionThatWasMadeAnewElsewhere(t *testing.T) {
 		b := newBench(t, isolated(), sessions.CacheConfig{})
 		b.flushing(t)
 		old := b.use(t, "s")
-		cut := old.Ended()
+		cut := old.Ended().Done()
 		require.NoError(t, b.cache.Flush(t.Context(), b.store)) // a stream, not a request of this very second
 		_, err := b.store.End(t.Context(), *old.Session(), true)
 		require.NoError(t, err)
@@ -186,7 +186,7 @@ func TestAUseOfASessionThatWasMadeAnewElsewhere(t *testing.T) {
 		now := b.use(t, "s")
 		defer now.Release()
 		require.Greater(t, now.Session().Epoch, old.Session().Epoch)
-		require.False(t, closed(now.Ended()))
+		require.False(t, closed(now.Ended().Done()))
 		time.Sleep(2 * time.Second)
 		all, err := b.store.History(t.Context(), now.Session().Key)
 		require.NoError(t, err)

@@ -106,8 +106,9 @@ func (e *entry) set(a answer) {
 	s := a.s
 	if e.s == nil || e.s.Epoch != s.Epoch {
 		e.announcing, e.delivered, e.told, e.ended = false, false, false, nil
+		e.drained = false
 		e.announceFrom = a.asked
-		if !a.owner && !s.createdByAPI() {
+		if !a.owner && !s.unannounced() {
 			e.announceFrom = a.asked.Add(takeoverAfter - s.ReadAt.Sub(s.ModifiedAt))
 		}
 	} else if a.owner {
@@ -122,5 +123,15 @@ func (e *entry) set(a answer) {
 	}
 }
 
-// createdByAPI says that no exchange made the session: nobody is to be waited for who would announce it.
-func (s *Session) createdByAPI() bool { return s.Origin == OriginAPI && s.Event.Kind == EventCreated }
+// unannounced says that perhaps no exchange made the session what it is: nobody is to be waited for who would announce it.
+// It was made by the API, or moved when its home's drain was over.
+func (s *Session) unannounced() bool {
+	switch s.Event.Kind {
+	case EventCreated:
+		return s.Origin == OriginAPI
+	case EventRehomed:
+		return s.Event.Reason == ReasonDrained
+	default:
+		return false
+	}
+}

@@ -11,6 +11,8 @@ func (t *Table) settle(ctx context.Context, u *Use, state HomeState, since time.
 	switch {
 	case state == HomeSuspect:
 		return ErrHomeUnavailable
+	case state == HomeDrained:
+		return t.depart(ctx, u)
 	case state == HomeReplaced && t.rules.OnLoss == LossFail:
 		return t.renew(ctx, u)
 	case t.rules.OnLoss == LossFail:
@@ -57,8 +59,11 @@ func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 	key := u.s.Key
 	r.Session, r.AliveWithin = *u.s, t.rules.AliveWithin
 	kind := "rehome"
-	if r.Certain {
-		kind = "rehome for certain" // a flight of its own: ErrAlive answers only those who are not
+	switch { // flights of their own: ErrAlive answers only those who asked the same
+	case r.Certain:
+		kind = "rehome for certain"
+	case r.Drained:
+		kind = "rehome from the drained"
 	}
 	var next Use
 	err := t.fly(ctx, kind, key, &next, func(ctx context.Context) (*entry, error) {
@@ -104,12 +109,17 @@ func (t *Table) renew(ctx context.Context, u *Use) error {
 	case !errors.Is(err, ErrMoved) && !errors.Is(err, ErrNotFound):
 		return err
 	}
-	next := Use{table: t, mode: mode}
-	if err := t.load(ctx, old.ID, &next); err != nil {
+	return t.follow(ctx, u, Use{mode: mode}, old.ID)
+}
+
+// follow makes u, which holds nothing, a use of what comes after an ended session, in the mode of next.
+func (t *Table) follow(ctx context.Context, u *Use, next Use, id string) error {
+	next.table = t
+	if err := t.load(ctx, id, &next); err != nil {
 		return err
 	}
 	*u = next
-	if state, _ := t.pool.State(u.s.Home); state != HomeUp {
+	if state, _ := t.pool.State(u.s.Home); state != HomeUp && state != HomeDrained {
 		return ErrHomeUnavailable
 	}
 	return nil

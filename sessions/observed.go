@@ -86,6 +86,12 @@ func (o Observed) Instances(ctx context.Context, function string) (records []Ins
 	return o.Store.Instances(ctx, function)
 }
 
+// Mark is Store.Mark, observed.
+func (o Observed) Mark(ctx context.Context, m Mark) (r InstanceRecord, err error) {
+	defer o.done("mark", time.Now(), &err)
+	return o.Store.Mark(ctx, m)
+}
+
 // Secret is Store.Secret, observed.
 func (o Observed) Secret(ctx context.Context, name string) (secret []byte, err error) {
 	defer o.done("secret", time.Now(), &err)

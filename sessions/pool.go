@@ -17,6 +17,8 @@ const (
 	HomeGone
 	// HomeReplaced: another incarnation lives at the place.
 	HomeReplaced
+	// HomeDrained: it drains, and the deadline has passed. It is up, but its sessions are to leave.
+	HomeDrained
 	// HomeUnknown: this replica has never heard of it. Discovery lags: unknown is not dead.
 	HomeUnknown
 )
@@ -30,4 +32,6 @@ type Pool interface {
 	Changed() <-chan struct{}
 	// State returns what this replica makes of h, and for HomeLost and HomeGone since when (this machine's clock).
 	State(h Home) (HomeState, time.Time)
+	// Drained returns the instances whose State is HomeDrained.
+	Drained() []Home
 }

@@ -12,11 +12,11 @@ func TestAnEntryThatEndsBeforeItIsTaken(t *testing.T) {
 	c := NewCache(CacheConfig{})
 	a := answered(c, "s", 1)
 	e := c.fill(a)
-	c.conclude(a.s.Key, 1)
+	c.conclude(a.s.Key, 1, ErrEnded)
 	u := Use{table: &Table{rules: Rules{Config: Config{Isolation: true}}}}
 	c.take(e, a.s.Key, &u)
 	select {
-	case <-u.Ended():
+	case <-u.Ended().Done():
 	default:
 		t.Fatal("not told")
 	}

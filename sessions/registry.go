@@ -42,12 +42,16 @@ type Report struct {
 type InstanceRecord struct {
 	Home
 	URL         string
+	Start       string    // nonce of this incarnation's program, "" if it gave none yet
 	CreatedAt   time.Time // of this incarnation
 	LastHealthy time.Time // zero if never; monotonic
 	LostAt      time.Time // zero unless lost
 	GoneAt      time.Time // zero unless gone
 	Used        bool      // isolation: it has had its session
 	Sessions    int       // Active sessions pinned to this incarnation
+	// DrainingSince is zero unless this incarnation drains. From DrainDeadline on its sessions may be moved, or ended.
+	DrainingSince, DrainDeadline time.Time
+	ReadAt                       time.Time // when the store made this copy; compare the others with it only
 }
 
 // Registry is what replicas share about instances; Pin and Rehome obey it.
@@ -63,12 +67,18 @@ type InstanceRecord struct {
 //   - HealthUp of a gone record: new incarnation, gone cleared.
 //   - HealthLost sets LostAt, once, if no replica saw the instance healthy within AliveWithin.
 //   - HealthGone sets GoneAt, once.
-//   - A new incarnation clears used, lost and gone and starts with no sessions; sessions of the one before keep
-//     counting against the one before.
+//   - A new incarnation clears used, draining, lost and gone and starts with no sessions; sessions of the one before
+//     keep counting against the one before.
 type Registry interface {
 	// Report stores the view and returns the record of each reported instance, in the order given, after the
 	// rules were applied. Idempotent. ErrUnavailable.
 	Report(ctx context.Context, r Report) ([]InstanceRecord, error)
+	// Mark makes an incarnation drain, or takes that back, and returns its record. From the return on Pin and Rehome
+	// place nothing there; what is there stays. Marked again it keeps DrainingSince and gets the new deadline, sooner or
+	// later than before; to take back what was not marked changes nothing. The mark is as durable as sessions are, stays
+	// when the incarnation is lost and returns, and goes with it. ErrUnknownInstance: there is no record, it is gone, or
+	// another incarnation lives there. ErrUnavailable.
+	Mark(ctx context.Context, m Mark) (InstanceRecord, error)
 	// Instances returns all records of the function, gone ones too, for DefaultRetention. ErrUnavailable.
 	Instances(ctx context.Context, function string) ([]InstanceRecord, error)
 }

@@ -99,6 +99,7 @@ const (
 	ReasonLost      = "instance lost"      // unhealthy past its failures, or its dial was refused
 	ReasonRestarted = "instance restarted" // another program answers at the same place
 	ReasonGone      = "instance gone"      // its source no longer lists it
+	ReasonDrained   = "drained"            // it was drained, and the deadline has passed
 )
 
 // Settings are the limits of one session's life.

@@ -94,13 +94,16 @@ func (r UpdateRequest) Apply(s Settings) Settings {
 	return s
 }
 
-// RehomeRequest asks to move a session whose home is lost.
+// RehomeRequest asks to move a session whose home is lost, or has drained.
 type RehomeRequest struct {
 	Session Session // as the caller knows it; its epoch is compared
 	Reason  string  // one of the Reason constants
 	// Certain says that the home is lost whatever other replicas saw: its dial was refused, which proves that its
 	// program is dead, or its source no longer lists it.
 	Certain bool
+	// Drained says that the home drains and its deadline has passed, which the store looks at: if it is not so, by its
+	// clock and at this moment, the home is alive. Certain and AliveWithin do not count then.
+	Drained bool
 	// AliveWithin is how recent another replica's sight of the healthy home must be to forbid the move.
 	AliveWithin time.Duration
 	Placement
@@ -112,7 +115,7 @@ type RehomeRequest struct {
 type Pins interface {
 	// Pin returns the Active session of the key, or makes one on the least loaded candidate with room. A record
 	// whose deadline has passed counts as ended. created says whether this call made it. The store refuses
-	// candidates that its registry says are used, gone, or of an older incarnation than the registry's.
+	// candidates that its registry says are used, draining, gone, or of an older incarnation than the registry's.
 	//
 	// ErrExists, ErrNotFound by Mode; ErrFull when no candidate has room or none was given; ErrIDReuse; ErrMismatch.
 	Pin(ctx context.Context, r PinRequest) (s Session, created bool, err error)
@@ -121,7 +124,8 @@ type Pins interface {
 	//
 	// ErrMoved with the current session when the epoch differs: another replica was faster, or the ID has a new
 	// session. ErrAlive when the registry has the home, of the same incarnation, not gone and not lost, healthy
-	// within AliveWithin, and Certain is false. ErrNotFound, ErrFull.
+	// within AliveWithin, and Certain is false; with Drained, when the home's drain deadline has not passed. ErrNotFound,
+	// ErrFull.
 	Rehome(ctx context.Context, r RehomeRequest) (Session, error)
 	// End ends the session if its epoch is still the record's, and gives its slot back at once. With keep the
 	// record stays listed as Ended for its retention, and blocks its ID if the settings say so; without, every

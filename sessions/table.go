@@ -73,6 +73,7 @@ type Table struct {
 	flights *singleflight.Group
 	observe Observer
 	lost    func()
+	drained func()
 	want    func(n int)
 	taken   func() bool
 }
@@ -81,6 +82,8 @@ type Table struct {
 type TableStore interface {
 	Pins
 	Life
+	// List is that of Records.
+	List(ctx context.Context, q Query) (Page, error)
 }
 
 // TableConfig is what a table is made of. Queue may be nil where Rules.Wait is 0; Observe may be nil.
@@ -92,6 +95,7 @@ type TableConfig struct {
 	Queue   *Queue // of this function, kept across reloads
 	Observe Observer
 	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
+	Drained func() // told of each session that this replica ended because its home has drained; may be nil
 	// Want is told that n sessions, at least 1, find no instance with room: where instances can be had, it is time for
 	// one more. It is told again with each try of who waits, and must not block; may be nil.
 	Want func(n int)
@@ -107,6 +111,9 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Lost == nil {
 		cfg.Lost = func() {}
 	}
+	if cfg.Drained == nil {
+		cfg.Drained = func() {}
+	}
 	if cfg.Want == nil {
 		cfg.Want = func(int) {}
 	}
@@ -118,7 +125,8 @@ func NewTable(cfg TableConfig) *Table {
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, want: cfg.Want, taken: cfg.Occupied,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained,
+		want: cfg.Want, taken: cfg.Occupied,
 	}
 }
 

@@ -40,6 +40,17 @@ func (p *pool) Candidates(int) []sessions.Home {
 	return append([]sessions.Home(nil), p.candidates...)
 }
 
+func (p *pool) Drained() (all []sessions.Home) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for h, state := range p.states {
+		if state == sessions.HomeDrained {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
 func (p *pool) Changed() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -156,7 +156,7 @@ func (p pendingTouch) stale() {
 	p.shard.mu.Lock()
 	defer p.shard.mu.Unlock()
 	if !p.entry.over {
-		p.shard.conclude(p.touch.Key, p.touch.Epoch)
+		p.shard.conclude(p.touch.Key, p.touch.Epoch, ErrEnded)
 	}
 }
 

@@ -193,7 +193,7 @@ func TestAnUpdateMayEndTheSession(t *testing.T) {
 		b := newBench(t, r, sessions.CacheConfig{Life: time.Hour})
 		u := b.use(t, "s")
 		defer u.Release()
-		ended := u.Ended()
+		ended := u.Ended().Done()
 		time.Sleep(time.Minute)
 		s := b.update(t, ttl("s", time.Second))
 		require.NotEqual(t, sessions.Active, s.State)

@@ -1,6 +1,9 @@
 package sessions
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Use is one exchange's hold on a session: from the look-up until Release the session counts as in use. It belongs
 // to one goroutine. The zero Use holds nothing, and releasing it does nothing.
@@ -35,30 +38,34 @@ func (u *Use) Delivered() {
 	defer sh.mu.Unlock()
 	u.entry.delivered = true
 	u.cache.track(sh, u.entry, time.Now())
-	if u.s.Origin == OriginAPI && u.s.Event.Kind == EventCreated {
+	if u.s.unannounced() {
 		u.cache.tellSoon(u.entry, time.Now())
 	}
 }
 
-// Ended returns a channel that is closed when the use must end, its request cut, because its session is no more: ended
-// through this replica, or elsewhere, or expired, which a touch learns within a second or two; or moved away from a
-// lost home. It is nil for a function without isolation, whose requests finish. After Rehome u is another session's
-// use: ask again, and forget the channel from before, which that very move may close.
-func (u *Use) Ended() <-chan struct{} {
-	if u.entry == nil || !u.table.rules.Isolation {
+// Ended returns a context that is done when the use must end, its request cut. Its cause says why. ErrDrained: the home
+// has drained, and the session was moved or ended. In a function with isolation also ErrEnded: the session is no more,
+// ended through this replica, or elsewhere, or expired, which a touch learns within a second or two; or it was moved away
+// from a lost home. In other functions the requests of an ended session finish. After Rehome u is another session's use:
+// ask again, and forget the context from before, which that very move may end. The zero Use has none: nil.
+func (u *Use) Ended() context.Context {
+	if u.entry == nil {
 		return nil
 	}
 	sh := u.cache.shard(u.s.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := u.entry
-	if e.ended == nil {
-		e.ended = make(chan struct{})
-		if e.over {
-			close(e.ended)
-		}
+	return u.entry.ending(u.table.rules.Isolation)
+}
+
+// HomeDrained says whether the home has drained, as far as this replica was told: a session that ends now may have been
+// moved by another replica that was told the same.
+func (u *Use) HomeDrained() bool {
+	if u.entry == nil {
+		return false
 	}
-	return e.ended
+	state, _ := u.table.pool.State(u.s.Home)
+	return state == HomeDrained
 }
 
 // Release ends the use. An event that was not delivered is another exchange's to announce.

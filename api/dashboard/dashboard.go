@@ -39,6 +39,7 @@ type Instance struct {
 	Sessions    int
 	PerInstance int
 	InFlight    int
+	DrainUntil  time.Time // of one that drains: its sessions may stay until then; else zero
 }
 
 // Page renders views. It is safe for concurrent use.
@@ -58,7 +59,7 @@ func New() *Page {
 	hash := sha256.Sum256([]byte(pageCSS))
 	return &Page{
 		template: template.Must(template.New("page").Funcs(template.FuncMap{
-			"ago": ago, "fill": fill, "sum": sum, "n": number, "tone": tone,
+			"ago": ago, "left": left, "fill": fill, "sum": sum, "n": number, "tone": tone,
 		}).Parse(pageHTML)),
 		// The page has one style sheet, known by its hash, and nothing else: no script, image or frame, wherever a
 		// mistake in escaping might let one in.
@@ -136,6 +137,14 @@ func ago(now, then time.Time) string {
 		return strconv.Itoa(int(d.Hours())) + " h"
 	}
 	return strconv.Itoa(int(d.Hours()/24)) + " d"
+}
+
+// left says how long it is until then.
+func left(now, then time.Time) string {
+	if !then.After(now) {
+		return "over"
+	}
+	return ago(then, now) + " left"
 }
 
 // number groups digits by thousands, with a narrow space that does not break.

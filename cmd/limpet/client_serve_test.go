@@ -84,7 +84,7 @@ func TestTerminalOnAServerThatServes(t *testing.T) {
 	list := sheet(o.as("operator", "sessions", "list"))
 	require.Contains(t, list, "counter LATEST alice i")
 	require.Contains(t, list, "counter LATEST bob i")
-	require.Regexp(t, `(?m)^counter LATEST i[01] ready [0-2]/100000 0 \S+$`, sheet(o.as("reader", "instances", "list")))
+	require.Regexp(t, `(?m)^counter LATEST i[01] ready [0-2]/100000 0 \S+ -$`, sheet(o.as("reader", "instances", "list")))
 
 	require.Contains(t, o.as("operator", "sessions", "delete", "counter", "alice", "bob"), "Deleted")
 	require.Equal(t, sessionsTable, sheet(o.as("operator", "sessions", "list", "counter")))

@@ -84,7 +84,7 @@ const twoFunctions = `{"deployment":"limpet","farmId":"farm-0f","functions":[
 	{"name":"counter","qualifier":"blue","affinity":"HEADER_FIELD","queueId":"queue-0a","jobId":"job-1b","fleetId":"fleet-1c","instances":[]},
 	{"name":"plain","qualifier":"LATEST","affinity":"NONE","queueId":"queue-2a","jobId":"job-2b","fleetId":"fleet-2c","instances":[]},
 	{"name":"browser","qualifier":"LATEST","affinity":"GENERATED_COOKIE","queueId":"queue-3a","jobId":"job-3b","fleetId":"fleet-3c","instances":[
-		{"id":"c","workerId":"worker-3d","state":"draining","since":"2031-03-28T10:00:00Z","sessions":7,"perInstance":7,"inFlight":12}]}]}`
+		{"id":"c","workerId":"worker-3d","state":"draining","since":"2031-03-28T10:00:00Z","sessions":7,"perInstance":7,"inFlight":12,"drain":{"since":"2031-03-28T10:00:00Z","deadline":"2031-04-01T12:03:20Z","secondsLeft":200}}]}]}`
 
 func (f *fakeAdmin) serve(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()

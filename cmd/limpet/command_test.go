@@ -223,9 +223,11 @@ func TestTheDemoDoesWhatItSays(t *testing.T) {
 	require.Equal(t, 1, cookies, "two by header, one by cookie")
 
 	commands := regexp.MustCompile(`(?m)^  go run ./cmd/limpet (.+)$`).FindAllStringSubmatch(p.stdout.String(), -1)
-	require.Len(t, commands, 3)
-	for i, shown := range []string{"bob", "carol", "browser"} {
-		status, out, problem := run(t, strings.Fields(commands[i][1])...)
+	require.Len(t, commands, 4)
+	plots := filepath.Join(t.TempDir(), "report.html")
+	for i, shown := range []string{"bob", "carol", "browser", "PROVEN: 0 misroutes"} {
+		command := strings.NewReplacer("report.html", plots, "20000", "2000").Replace(commands[i][1])
+		status, out, problem := run(t, strings.Fields(command)...)
 		require.Zero(t, status, problem)
 		require.Contains(t, out, shown)
 	}

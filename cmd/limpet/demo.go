@@ -17,6 +17,9 @@ import (
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
+// demoSlots are how many sessions by header each of the demo's instances may have.
+const demoSlots = 10_000
+
 // demoInstances are the names of the demo's sample instances.
 var demoInstances = []string{"a", "b", "c"}
 
@@ -46,6 +49,8 @@ func demoConfig(listen, admin string) configs.Config {
 	header.Name, header.Match.Path = "counter", "/"
 	cookie.Name, cookie.Match.Path = "browser", "/browser"
 	cookie.Affinity.Type = sessions.AffinityCookie
+	// Sessions of a load test keep their slots for the idle timeout: it should go well twice.
+	header.Sessions.PerInstance = demoSlots
 	for _, f := range []proxy.FunctionConfig{header, cookie} {
 		health := instances.DefaultHealthConfig()
 		f.Instances.Health = &health
@@ -119,6 +124,10 @@ What there is, and a session made beforehand:
   go run ./cmd/limpet sessions list --admin %[2]s
   go run ./cmd/limpet sessions create counter --id carol --ttl 1h --admin %[2]s
   go run ./cmd/limpet instances list --admin %[2]s
+
+Prove that no session leaves its home, under load:
+
+  go run ./cmd/limpet load %[1]s/ --sessions 50 --requests 20000 --report report.html
 
 Ctrl-C stops it.
 `, url, p.admin.Addr())

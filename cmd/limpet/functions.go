@@ -136,8 +136,9 @@ func (f *functions) enforce(p prepared, old *running) (*running, error) {
 	if p.cfg.Affinity.Type != sessions.AffinityNone {
 		function.Table = sessions.NewTable(sessions.TableConfig{
 			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
-			Lost: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
-			Want: r.pool.Want, Occupied: r.pool.Occupied,
+			Lost:    func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
+			Drained: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedDrained, 1) },
+			Want:    r.pool.Want, Occupied: r.pool.Occupied,
 		})
 	}
 	r.function = function
@@ -215,6 +216,16 @@ func (f *functions) names() []string {
 		}
 	}
 	return names
+}
+
+// tables are those of the functions that have sessions.
+func (f *functions) tables() (all []*sessions.Table) {
+	for _, r := range f.snapshot() {
+		if t := r.function.Table; t != nil {
+			all = append(all, t)
+		}
+	}
+	return all
 }
 
 // close stops every pool and waits for it.

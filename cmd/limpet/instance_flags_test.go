@@ -46,7 +46,7 @@ func TestAnInstanceSaysWhatAFlagAccepts(t *testing.T) {
 
 func TestInstanceAndInstancesKnowEachOther(t *testing.T) {
 	t.Parallel()
-	const lists = "; limpet instances has it: List the instances of a running limpet serve\n"
+	const lists = "; limpet instances has it: List and drain the instances of a running limpet serve\n"
 	const runs = "; limpet instance has it: Run a sample stateful instance, to try or test any proxy with\n"
 	for args, want := range map[string]string{
 		"instance --admin x":      "unknown flag: --admin" + lists,

@@ -13,13 +13,13 @@ func instancesCommand() *cobra.Command {
 	flags := &clientFlags{}
 	cmd := &cobra.Command{
 		Use:   "instances",
-		Short: "List the instances of a running limpet serve",
+		Short: "List and drain the instances of a running limpet serve",
 		Args:  knownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags.add(cmd)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return notSibling("instance", cmd, err) })
-	cmd.AddCommand(listInstancesCommand(flags))
+	cmd.AddCommand(listInstancesCommand(flags), drainInstanceCommand(flags), undrainInstanceCommand(flags))
 	return cmd
 }
 
@@ -48,6 +48,27 @@ type apiInstance struct {
 	Sessions    int64  `json:"sessions"`
 	PerInstance int64  `json:"perInstance"`
 	InFlight    int64  `json:"inFlight"` // requests of the replica that was asked
+
+	Drain *apiDrain `json:"drain,omitempty"`
+}
+
+// apiDrain is there for an instance that drains.
+type apiDrain struct {
+	Since       string `json:"since,omitempty"`
+	Deadline    string `json:"deadline"`
+	SecondsLeft int64  `json:"secondsLeft"` // 0: the deadline has passed
+}
+
+// left is how long sessions may stay, for a table.
+func (d *apiDrain) left() string {
+	switch {
+	case d == nil:
+		return "-"
+	case d.SecondsLeft <= 0:
+		return "over"
+	default:
+		return roughSpan(inSeconds(d.SecondsLeft))
+	}
 }
 
 // listFunctions returns the functions that the key may read, and when the server listed them.

@@ -20,8 +20,9 @@ func listInstancesCommand(flags *clientFlags) *cobra.Command {
 		Use:   "list [FUNCTION]",
 		Short: "List the instances of a function, or of all that the key may read",
 		Long: "List instances. SESSIONS are those of all replicas, and how many the instance holds at most; STATE, SINCE (how\n" +
-			"long it has been in it) and IN-FLIGHT, its requests, are as the replica has them that is asked. With -o wide:\n" +
-			"also the IDs that AWS Deadline Cloud's SDKs name a function and an instance by.",
+			"long it has been in it) and IN-FLIGHT, its requests, are as the replica has them that is asked. LEFT is how long\n" +
+			"sessions may stay on an instance that drains. With -o wide: also the IDs that AWS Deadline Cloud's SDKs name a\n" +
+			"function and an instance by.",
 		Example: "  limpet instances list counter --watch\n  limpet instances list -o wide",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -84,7 +85,7 @@ func (q instanceQuery) String() string {
 }
 
 func instanceHead(wide bool) []string {
-	head := []string{"FUNCTION", "QUALIFIER", "ID", "STATE", "SESSIONS", "IN-FLIGHT", "SINCE"}
+	head := []string{"FUNCTION", "QUALIFIER", "ID", "STATE", "SESSIONS", "IN-FLIGHT", "SINCE", "LEFT"}
 	if wide {
 		head = append(head, "FARM", "QUEUE", "JOB", "FLEET", "WORKER")
 	}
@@ -94,7 +95,7 @@ func instanceHead(wide bool) []string {
 // instanceRows are a function's lines in a table. One without instances has a line too: nobody answers its requests.
 func instanceRows(fn apiFunction, now time.Time) (rows [][]string) {
 	if len(fn.Instances) == 0 {
-		return [][]string{{cell(fn.Name), cell(fn.Qualifier), "-", "none", "-", "-", "-"}}
+		return [][]string{{cell(fn.Name), cell(fn.Qualifier), "-", "none", "-", "-", "-", "-"}}
 	}
 	for _, i := range fn.Instances {
 		since := "-"
@@ -103,7 +104,7 @@ func instanceRows(fn apiFunction, now time.Time) (rows [][]string) {
 		}
 		rows = append(rows, []string{
 			cell(fn.Name), cell(fn.Qualifier), cell(i.ID), cell(i.State),
-			fmt.Sprintf("%d/%d", i.Sessions, i.PerInstance), strconv.FormatInt(i.InFlight, 10), since,
+			fmt.Sprintf("%d/%d", i.Sessions, i.PerInstance), strconv.FormatInt(i.InFlight, 10), since, i.Drain.left(),
 		})
 	}
 	return rows

@@ -7,20 +7,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const instancesTable = "FUNCTION QUALIFIER ID STATE SESSIONS IN-FLIGHT SINCE\n"
+const instancesTable = "FUNCTION QUALIFIER ID STATE SESSIONS IN-FLIGHT SINCE LEFT\n"
 
 func TestTerminalListsInstances(t *testing.T) {
 	t.Parallel()
 	f := newFakeAdmin(t)
 	require.Equal(t, instancesTable+
-		"counter LATEST a ready 3/20 1 2m\n"+
-		"counter LATEST b unhealthy 0/20 0 -\n"+
-		"counter blue - none - - -\n"+
-		"plain LATEST - none - - -\n"+
-		"browser LATEST c draining 7/7 12 4d2h\n", sheet(f.run(t, "instances", "list")))
-	require.Equal(t, instancesTable+"counter LATEST a ready 3/20 1 2m\ncounter LATEST b unhealthy 0/20 0 -\n",
+		"counter LATEST a ready 3/20 1 2m -\n"+
+		"counter LATEST b unhealthy 0/20 0 - -\n"+
+		"counter blue - none - - - -\n"+
+		"plain LATEST - none - - - -\n"+
+		"browser LATEST c draining 7/7 12 4d2h 3m20s\n", sheet(f.run(t, "instances", "list")))
+	require.Equal(t, instancesTable+"counter LATEST a ready 3/20 1 2m -\ncounter LATEST b unhealthy 0/20 0 - -\n",
 		sheet(f.run(t, "instances", "list", "counter", "--qualifier", "LATEST")))
-	require.Equal(t, instancesTable+"counter blue - none - - -\n", sheet(f.run(t, "instances", "list", "-q", "blue")))
+	require.Equal(t, instancesTable+"counter blue - none - - - -\n", sheet(f.run(t, "instances", "list", "-q", "blue")))
 	require.Equal(t, []string{"GET /limpet/v1/functions", "GET /limpet/v1/functions", "GET /limpet/v1/functions"}, f.requests())
 
 	require.Contains(t, f.fail(t, "instances", "list", "nope"), "no function nope that this key may read")
@@ -33,9 +33,9 @@ func TestTerminalListsInstancesWithDeadlineIDs(t *testing.T) {
 	t.Parallel()
 	f := newFakeAdmin(t)
 	require.Equal(t, strings.TrimSuffix(instancesTable, "\n")+" FARM QUEUE JOB FLEET WORKER\n"+
-		"counter LATEST a ready 3/20 1 2m farm-0f queue-0a job-0b fleet-0c worker-0d\n"+
-		"counter LATEST b unhealthy 0/20 0 - farm-0f queue-0a job-0b fleet-0c worker-0e\n"+
-		"counter blue - none - - - farm-0f queue-0a job-1b fleet-1c -\n", sheet(f.run(t, "instances", "list", "counter", "-o", "wide")))
+		"counter LATEST a ready 3/20 1 2m - farm-0f queue-0a job-0b fleet-0c worker-0d\n"+
+		"counter LATEST b unhealthy 0/20 0 - - farm-0f queue-0a job-0b fleet-0c worker-0e\n"+
+		"counter blue - none - - - - farm-0f queue-0a job-1b fleet-1c -\n", sheet(f.run(t, "instances", "list", "counter", "-o", "wide")))
 }
 
 func TestTerminalPrintsInstancesAsJSON(t *testing.T) {
@@ -54,7 +54,7 @@ func TestTerminalRefusesInstanceMisuse(t *testing.T) {
 		"list --watch=-1s":    "--watch: -1s, accepted is 100ms or more",
 		"list --watch 2s":     "--watch=2s",
 		"list counter more":   "accepts at most 1 arg(s)",
-		"destroy":             `unknown command "destroy", accepted are list`,
+		"destroy":             `unknown command "destroy", accepted are drain, list, undrain`,
 		"list ..":             `".." is no function`,
 		"list --admin=nohost": "--admin: neither a URL nor host:port",
 	} {

@@ -17,8 +17,9 @@ func printLoad(w io.Writer, r load.Report) error {
 	printLatency(out, r)
 	printSessions(out, r)
 	printFailures(out, r)
-	printExamples(out, "violations", r.Affinity.Examples)
-	printExamples(out, "moves", r.Affinity.Announced)
+	a := r.Affinity
+	printExamples(out, "violations", a.Misroutes+a.LostStates+a.Overcounts, a.Examples)
+	printExamples(out, "announced moves", a.Moves, a.Announced[:min(len(a.Announced), shownMoves)])
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(out, "\nWarning: %s\n", printable(warning))
 	}
@@ -99,11 +100,14 @@ func printFailures(out io.Writer, r load.Report) {
 	}
 }
 
-func printExamples(out io.Writer, what string, examples []load.Example) {
+// shownMoves is how many announced moves a summary shows: they are in order, and the report has more.
+const shownMoves = 3
+
+func printExamples(out io.Writer, what string, all int, examples []load.Example) {
 	if len(examples) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\nthe first %d %s:\n", len(examples), what)
+	fmt.Fprintf(out, "\n%s, the first %d of %s:\n", what, len(examples), thousands(all))
 	for _, e := range examples {
 		fmt.Fprintf(out, "  at %.3f s\t%s of %s, its request %d, to %s\n", e.At, e.Kind, cell(e.Session), e.Request, printable(e.Target))
 		if e.Kind != "moved" {

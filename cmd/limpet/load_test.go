@@ -102,7 +102,7 @@ func TestLoadFindsOneMisrouteInTenThousand(t *testing.T) {
 	require.Regexp(t, `(?m)^  at 0\.\d{3} s +misroute of load-\S+, its request \d+, to http://127`, stdout)
 	require.Regexp(t, `(?m)^ +expected: from i0, count \d+$`, stdout)
 	require.Regexp(t, `(?m)^ +got: from i1, count 1, status 200$`, stdout)
-	require.Contains(t, stdout, "the first 5 violations:")
+	require.Contains(t, stdout, "\nviolations, the first 5 of 5:\n")
 }
 
 func TestLoadThatCannotBeJudged(t *testing.T) {

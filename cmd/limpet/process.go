@@ -143,6 +143,7 @@ func (p *process) start(ctx, background context.Context, failed chan<- error) er
 	}
 	p.background.Go(func() { p.cache.Run(background, p.store, p.touchesWritten) })
 	p.background.Go(func() { p.sweeper().Run(background) })
+	p.background.Go(func() { p.drainer().Run(background) })
 	return nil
 }
 

@@ -54,6 +54,7 @@ func (f *functions) api() []api.Function {
 		cfg, rule := r.function.Config, r.function.Rule
 		all = append(all, api.Function{
 			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: cfg.Affinity.Type, Source: "static", Table: r.function.Table,
+			DrainDeadline: cfg.Instances.DrainDeadline, Refresh: r.pool.Refresh, InFlight: r.pool.InFlight,
 			Issue: func(h http.Header, s sessions.Session, secure bool) {
 				if cfg.Affinity.Type == sessions.AffinityCookie {
 					rule.Respond(h, affinity.Grant{ID: s.ID, Issue: true, TTL: s.TTL, Secure: secure})

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/limpet-proxy/limpet/api"
 	"github.com/limpet-proxy/limpet/metrics"
 )
@@ -17,7 +19,7 @@ func (f *functions) statuses() []api.FunctionStatus {
 		for _, v := range r.pool.Snapshot() {
 			s.Instances = append(s.Instances, api.InstanceStatus{
 				ID: v.ID, State: v.State, Since: v.Since, Sessions: v.Sessions,
-				PerInstance: cfg.Sessions.PerInstance, InFlight: v.InFlight,
+				PerInstance: cfg.Sessions.PerInstance, InFlight: v.InFlight, DrainUntil: v.DrainUntil,
 			})
 		}
 		all = append(all, s)
@@ -33,6 +35,7 @@ func (f *functions) samples() []metrics.InstanceSample {
 			all = append(all, metrics.InstanceSample{
 				Function: s.Name, Qualifier: s.Qualifier, Instance: i.ID, State: i.State,
 				Sessions: i.Sessions, InFlight: i.InFlight,
+				Draining: !i.DrainUntil.IsZero(), DrainLeft: time.Until(i.DrainUntil),
 			})
 		}
 	}

@@ -44,7 +44,7 @@ var storeOps = map[string]metrics.StoreOp{
 	"pin": metrics.OpPin, "rehome": metrics.OpRehome, "end": metrics.OpEnd, "touch": metrics.OpTouch,
 	"sweep": metrics.OpSweep, "get": metrics.OpGet, "list": metrics.OpList, "report": metrics.OpReport,
 	"instances": metrics.OpInstances, "secret": metrics.OpSecret, "ping": metrics.OpPing,
-	"update": metrics.OpUpdate, "history": metrics.OpHistory, "qualifiers": metrics.OpQualifiers, "once": metrics.OpOnce, "forget": metrics.OpForget,
+	"update": metrics.OpUpdate, "history": metrics.OpHistory, "qualifiers": metrics.OpQualifiers, "once": metrics.OpOnce, "forget": metrics.OpForget, "mark": metrics.OpMark,
 }
 
 // storeResult tells an answer that is not the wanted one from no answer.

@@ -29,3 +29,23 @@ func (p *process) sweeper() sessions.Sweeper {
 		},
 	}
 }
+
+// drainer sends away the sessions of drained instances. What it ended, the tables have counted.
+func (p *process) drainer() sessions.Drainer {
+	full := map[string]bool{} // functions whose last round found no room: told once
+	return sessions.Drainer{
+		Tables: p.functions.tables,
+		Emptied: func(function string, d sessions.Departures, err error) {
+			log := p.logger.With("function", function)
+			switch {
+			case err != nil && !errors.Is(err, sessions.ErrUnavailable):
+				log.Error("drained instances not emptied, to be tried again", "error", err)
+			case d.Full && !full[function]:
+				log.Warn("sessions stay on a drained instance: no other has room")
+			case d.Moved+d.Ended > 0:
+				log.Info("sessions left a drained instance", "moved", d.Moved, "ended", d.Ended)
+			}
+			full[function] = d.Full
+		},
+	}
+}

@@ -50,6 +50,8 @@ func (s *Source) verdict(p *process, now time.Time) string {
 		return "it fails its probes"
 	case p.over():
 		return "its session has ended"
+	case p.empty() && p.marked:
+		return "it was drained"
 	case p.empty() && p.round != s.round:
 		return "the command has changed"
 	case p.empty():
@@ -84,7 +86,7 @@ func (s *Source) drainIdle(now time.Time) {
 		if p.round != s.round || p.state != serving || p.used {
 			continue
 		}
-		if p.drains() && (p.standing.Sessions > 0 || s.want(now) > 0) {
+		if p.drains() && !p.marked && (p.standing.Sessions > 0 || s.want(now) > 0) {
 			p.drain(time.Time{}, time.Time{})
 		}
 		if !p.drains() {

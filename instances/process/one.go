@@ -42,6 +42,7 @@ type process struct {
 	used      bool      // it has, or had, the one session of its life
 	idleSince time.Time // zero while it has sessions or requests
 
+	marked     bool      // the registry says that it drains
 	drained    time.Time // when it was taken from the candidates; zero: it was not
 	drainUntil time.Time // sessions may stay until then; zero with drained: until they end
 }
@@ -54,6 +55,13 @@ func (p *process) told(s instances.Standing, now time.Time) {
 	}
 	// What it once was it stays, even if the registry forgets.
 	p.used = p.used || p.cfg.Isolation && (s.Used || s.Sessions > 0)
+	if s.Draining != p.marked {
+		p.marked = s.Draining
+		p.drain(now, time.Time{})
+		if !p.marked {
+			p.drain(time.Time{}, time.Time{})
+		}
+	}
 	switch busy := s.Sessions > 0 || s.InFlight > 0; {
 	case busy:
 		p.idleSince = time.Time{}

@@ -190,3 +190,30 @@ func TestOneThatFailsItsProbesIsReplaced(t *testing.T) {
 		require.Len(s.t, s.ids(), 1)
 	})
 }
+
+// An operator drains an instance: another one takes its place, and it ends when its sessions have.
+func TestADrainedOneIsReplaced(t *testing.T) {
+	on(t, limits(1, 2), func(s *stage) {
+		drained := s.ids()[0]
+		told := func(sessions int, draining bool) {
+			s.source.Told([]instances.Standing{
+				{ID: drained, AsOf: time.Now(), Candidate: !draining, Sessions: sessions, Draining: draining},
+			})
+			s.pass(2 * time.Second)
+		}
+		told(1, true)
+		require.Len(s.t, s.ids(), 2)
+		for range 100 {
+			told(1, true)
+		}
+		require.Contains(s.t, s.ids(), drained)
+		told(1, false)
+		require.False(s.t, s.place(drained).Draining, "undrained")
+		for range 4 {
+			told(0, true)
+		}
+		require.NotContains(s.t, s.ids(), drained)
+		require.Len(s.t, s.ids(), 1)
+		require.Contains(s.t, s.log.String(), "it was drained")
+	})
+}

@@ -72,35 +72,63 @@ type Finding struct {
 //
 // A request without a usable answer may have reached the home or not, so the count may be higher by one for each. That
 // is allowed once per lost answer, whenever it shows: a request that timed out here may be executed later. The lost
-// answer may also have carried the announcement of a move, which the proxy then need not repeat. So the response after
-// it may come from elsewhere if its epoch, which only a new pin raises, is greater than the one known.
+// answer may also have carried the announcement of a move, which the proxy then need not repeat. So, once per lost
+// answer and whenever it shows, for the same reason, a response may come from elsewhere without an announcement if its
+// epoch, which only a new pin raises, is greater than the one known. A proxy that announces its moves without epochs
+// has no such excuse: a misroute would look the same.
 type Session struct {
-	home   string
-	count  uint64 // the last one seen from the home
-	epoch  uint64 // the greatest one seen
-	unsure uint64 // answers that were lost, and whose requests no count has shown yet
-	missed bool   // an answer was lost since the last response
+	home    string
+	count   uint64 // the last one seen from the home
+	counted bool   // one was seen since the session came to this home
+	epoch   uint64 // the greatest one seen at a home
+	total   uint64 // requests so far: no instance can have counted more
+	unsure  uint64 // requests that may have counted, and that no count has shown yet
+	unheard uint64 // answers that were lost, and may have announced a pin that no epoch has shown yet
 }
 
 // Home returns the name of the home, "" before the first response.
 func (s *Session) Home() string { return s.home }
 
 // Lost takes note of a request whose answer did not come, or could not be read.
-func (s *Session) Lost() { s.unsure, s.missed = s.unsure+1, true }
+func (s *Session) Lost() {
+	s.total++
+	s.unsure++
+	s.unheard++
+}
+
+// Renamed takes note that the next response is of another session ID, by which the client's session goes on. The pins
+// of two IDs have no order, so the epochs seen so far say nothing any more.
+func (s *Session) Renamed() { s.epoch = 0 }
 
 // Saw judges a response. A session's home is where its first response came from. A misroute does not change it: if the
 // proxy has moved the session without a word, every later response is a misroute too.
 func (s *Session) Saw(o Observation) Finding {
-	first, announced := s.home == "", s.announced(o)
-	s.missed = false
+	s.total++
+	f := s.judge(o)
+	if f.Kind == Misroute {
+		return f
+	}
+	if o.Epoch > s.epoch && o.Event == "" && s.unheard > 0 {
+		s.unheard-- // its announcement was in one of the lost answers
+	}
+	s.epoch = max(s.epoch, o.Epoch)
+	if !o.Counted {
+		s.unsure++ // this request may or may not have counted, as if its answer were lost
+	}
+	return f
+}
+
+func (s *Session) judge(o Observation) Finding {
+	announced := s.announced(o)
 	switch {
-	case first:
+	case s.home == "":
 		return s.begin(o)
-	case announced && (o.From != s.home || o.Counted && o.Count <= s.count):
-		s.settle(o)
-		return Finding{Kind: Moved, Home: o.From}
+	case announced && (o.From != s.home || o.Counted && s.counted && o.Count <= s.count):
+		return s.settle(o, Moved)
 	case o.From != s.home:
-		return s.strayed(o)
+		return s.due(o, Misroute)
+	case announced && !o.Counted:
+		s.counted = false // it may begin anew, which the next count will tell
 	}
 	return s.stay(o)
 }
@@ -111,65 +139,60 @@ func (s *Session) announced(o Observation) bool {
 	if o.Epoch == 0 {
 		return o.Event != ""
 	}
-	return o.Epoch > s.epoch && (o.Event != "" || s.missed)
+	return o.Epoch > s.epoch && (o.Event != "" || s.unheard > 0)
 }
 
 // begin takes in the first response. Its count tells where the counter starts, 0 or 1.
 func (s *Session) begin(o Observation) Finding {
-	f := Finding{Kind: First, Home: o.From}
+	f := s.settle(o, First)
 	if o.Counted {
-		f.Most = 1 + s.unsure
-		if o.Count > f.Most {
-			f.Kind = Overcount
-		}
 		s.unsure -= min(s.unsure, o.Count-min(o.Count, 1))
 	}
-	s.home, s.count, s.epoch = o.From, o.Count, o.Epoch
-	s.uncounted(o)
 	return f
 }
 
-// settle takes in an announced change. Whatever the count is, it may be: the new home may or may not remember an older
-// stay of the session, and the announcement says that nothing can be relied on.
-func (s *Session) settle(o Observation) {
-	s.home, s.count, s.epoch = o.From, o.Count, max(s.epoch, o.Epoch)
-	s.uncounted(o)
+// settle takes in a home. A new one may or may not remember an older stay of the session, so its count may be anything
+// that the session's requests, all together, explain.
+func (s *Session) settle(o Observation, kind Kind) Finding {
+	s.home, s.count, s.counted = o.From, o.Count, o.Counted
+	f := Finding{Kind: kind, Home: o.From}
+	if o.Counted {
+		f.Most = s.total
+		if o.Count > f.Most {
+			f.Kind = Overcount
+		}
+	}
+	return f
 }
 
-// strayed is what the home would have answered.
-func (s *Session) strayed(o Observation) Finding {
-	f := Finding{Kind: Misroute, Home: s.home}
-	if o.Counted {
+// due is what a response from the home has to be.
+func (s *Session) due(o Observation, kind Kind) Finding {
+	f := Finding{Kind: kind, Home: s.home}
+	switch {
+	case !o.Counted:
+	case s.counted:
 		f.Least, f.Most = s.count+1, s.count+1+s.unsure
+	default: // no count from here is known
+		f.Most = s.total
 	}
 	return f
 }
 
 // stay judges a response from the home by its count.
 func (s *Session) stay(o Observation) Finding {
-	s.epoch = max(s.epoch, o.Epoch)
-	f := Finding{Kind: Kept, Home: s.home}
+	f := s.due(o, Kept)
 	if !o.Counted {
-		s.uncounted(o)
 		return f
 	}
-	f.Least, f.Most = s.count+1, s.count+1+s.unsure
 	switch {
 	case o.Count < f.Least:
 		f.Kind = LostState
 	case o.Count > f.Most:
 		f.Kind = Overcount
 		s.unsure = 0
-	default:
+	case s.counted:
 		s.unsure -= o.Count - f.Least
 	}
-	s.count = o.Count
+	s.count, s.counted = o.Count, true
 	return f
-}
-
-// uncounted takes note of a response without a count: its request may or may not have counted, as if it were lost.
-func (s *Session) uncounted(o Observation) {
-	if !o.Counted {
-		s.unsure++
-	}
 }

@@ -25,11 +25,11 @@ func alive(conn net.Conn) bool {
 		return false
 	}
 	quiet := false
-	err = control.Read(func(fd uintptr) bool {
+	// Control, not Read: that fails once the deadline of the exchange before has passed, on a sound connection too.
+	err = control.Control(func(fd uintptr) {
 		var one [1]byte
 		_, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		quiet = errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EWOULDBLOCK)
-		return true
 	})
 	return err == nil && quiet
 }

@@ -25,29 +25,51 @@ func (p *Pool) Target() *Target { return p.target }
 
 // Take returns an idle connection that still stands, or dials one. The error is the dialer's, or net.ErrClosed.
 func (p *Pool) Take(ctx context.Context) (*Conn, error) {
-	for c := p.pop(); c != nil; c = p.pop() {
-		if c.Reusable() {
+	for {
+		c, err := p.pop()
+		switch {
+		case err != nil:
+			return nil, err
+		case c == nil:
+			return p.dial(ctx)
+		case c.Reusable():
 			return c, nil
 		}
 		p.drop(c)
 	}
+}
+
+// pop takes the idle connection used last; nil: there is none.
+func (p *Pool) pop() (*Conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, net.ErrClosed
+	}
+	if len(p.idle) == 0 {
+		return nil, nil
+	}
+	last := len(p.idle) - 1
+	c := p.idle[last]
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
+	return c, nil
+}
+
+// dial makes a connection known, or closes it if the pool was closed meanwhile.
+func (p *Pool) dial(ctx context.Context) (*Conn, error) {
 	c, err := p.target.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c, p.add(c)
-}
-
-func (p *Pool) pop() *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle) == 0 {
-		return nil
+	if p.closed {
+		_ = c.Close()
+		return nil, net.ErrClosed
 	}
-	last := len(p.idle) - 1
-	c := p.idle[last]
-	p.idle = p.idle[:last]
-	return c
+	p.all[c] = struct{}{}
+	return c, nil
 }
 
 // Put takes a connection back after its exchange, and closes it if it is broken.
@@ -70,24 +92,15 @@ func (p *Pool) drop(c *Conn) {
 	delete(p.all, c)
 }
 
-// Close closes every connection, so that requests in flight fail, and makes Take fail with net.ErrClosed.
+// Close closes every connection, so that requests in flight fail, and makes Take fail with net.ErrClosed. All at once:
+// TLS says goodbye first, and waits up to 5 s for a peer that reads nothing.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	var closing sync.WaitGroup
 	for c := range p.all {
-		_ = c.Close()
+		closing.Go(func() { _ = c.Close() })
 	}
-}
-
-// add makes a new connection known, or closes it if the pool was closed meanwhile.
-func (p *Pool) add(c *Conn) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		_ = c.Close()
-		return net.ErrClosed
-	}
-	p.all[c] = struct{}{}
-	return nil
+	closing.Wait()
 }

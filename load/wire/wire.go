@@ -8,110 +8,52 @@ package wire
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
+	"os"
 	"time"
 )
 
 const (
-	// DefaultDialTimeout bounds the making of a connection, TLS included, where Target.DialTimeout does not.
-	DefaultDialTimeout = 5 * time.Second
 	// MaxInterim is how many 1xx responses may come before the final one.
 	MaxInterim = 16
 	// readBuffer and writeBuffer take a usual head in one system call.
 	readBuffer, writeBuffer = 8 << 10, 4 << 10
+	// sendAhead is how long a request may be, in bytes, to be sent before the response is looked for: sockets have room for
+	// it, though the peer reads nothing.
+	sendAhead = 32 << 10
+	// sendWait is how long a request may still be on its way when its response has come whole: the peer has read it, and
+	// only the goroutine that sends has not noticed.
+	sendWait = 50 * time.Millisecond
 )
 
-// ErrTarget means that a URL is none that requests can be sent to.
-var ErrTarget = errors.New("not a target")
+// errUnsent means that a response did not wait for the request.
+var errUnsent = errors.New("the request is still being sent")
 
 // ErrInterim means that a response was preceded by more than MaxInterim others.
 var ErrInterim = errors.New("too many 1xx responses")
 
-// Target is where connections go. It is immutable and safe for concurrent use.
-type Target struct {
-	// URL has the scheme, host and path of every request.
-	URL *url.URL
-	// TLS is used where the scheme is https; its NextProtos must not offer HTTP/2. nil: the system's certificates.
-	TLS *tls.Config
-	// DialTimeout: 0 means DefaultDialTimeout.
-	DialTimeout time.Duration
-
-	address string
-}
-
-// NewTarget reads a URL with scheme http or https, a host, and no user or fragment. ErrTarget.
-func NewTarget(text string) (*Target, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrTarget, err)
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%w: its scheme is %q, accepted are http and https", ErrTarget, u.Scheme)
-	case u.Hostname() == "":
-		return nil, fmt.Errorf("%w: it has no host", ErrTarget)
-	case u.User != nil, u.Fragment != "":
-		return nil, fmt.Errorf("%w: it has a user or a fragment, accepted is neither", ErrTarget)
-	}
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return &Target{URL: u, address: net.JoinHostPort(u.Hostname(), port)}, nil
-}
+// ErrStatus means that a response has a status that is none (RFC 9110, section 15).
+var ErrStatus = errors.New("not a status")
 
 // Conn is a connection to a Target. It serves one request at a time and is not safe for concurrent use.
 type Conn struct {
 	conn   net.Conn
-	in     *bufio.Reader
+	inlet  inlet
+	in     *bufio.Reader // of inlet
 	out    *bufio.Writer
 	body   bytes.Buffer
 	broken bool
 }
 
-// Dial connects. The error is the dialer's: nothing of a request was sent.
-func (t *Target) Dial(ctx context.Context) (*Conn, error) {
-	timeout := t.DialTimeout
-	if timeout == 0 {
-		timeout = DefaultDialTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.address)
-	if err != nil {
-		return nil, err
-	}
-	if t.URL.Scheme == "https" {
-		if conn, err = t.secure(ctx, conn); err != nil {
-			return nil, err
-		}
-	}
-	return &Conn{conn: conn, in: bufio.NewReaderSize(conn, readBuffer), out: bufio.NewWriterSize(conn, writeBuffer)}, nil
-}
-
-func (t *Target) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
-	cfg := t.TLS.Clone()
-	if cfg == nil {
-		cfg = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = t.URL.Hostname()
-	}
-	secured := tls.Client(conn, cfg)
-	if err := secured.HandshakeContext(ctx); err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return secured, nil
+func newConn(conn net.Conn) *Conn {
+	c := &Conn{conn: conn, inlet: inlet{conn: conn}, out: bufio.NewWriterSize(conn, writeBuffer)}
+	c.in = bufio.NewReaderSize(&c.inlet, readBuffer)
+	return c
 }
 
 // Exchange is a request and what its response left in memory.
@@ -150,15 +92,22 @@ func (c *Conn) do(e Exchange) (Response, error) {
 	if err := c.conn.SetDeadline(e.Deadline); err != nil {
 		return Response{}, err
 	}
-	for _, part := range [][]byte{e.Head, e.Body} {
-		if _, err := c.out.Write(part); err != nil {
-			return c.early(e, err)
-		}
+	if len(e.Head)+len(e.Body) > sendAhead {
+		return c.duplex(e)
 	}
-	if err := c.out.Flush(); err != nil {
+	if err := c.send(e); err != nil {
 		return c.early(e, err)
 	}
 	return c.read(e)
+}
+
+func (c *Conn) send(e Exchange) error {
+	for _, part := range [][]byte{e.Head, e.Body} {
+		if _, err := c.out.Write(part); err != nil {
+			return err
+		}
+	}
+	return c.out.Flush()
 }
 
 // early looks for a response that came while the request was still being sent, such as 413: that is the answer, and
@@ -172,14 +121,46 @@ func (c *Conn) early(e Exchange, failed error) (Response, error) {
 	return r, nil
 }
 
+// duplex reads while it sends. A peer that answers before it has read the whole body (RFC 9112, section 9.3), or that
+// echoes it, may wait for its answer to be read. The rest of the body is not sent once the response is whole; the
+// connection is then of no more use.
+func (c *Conn) duplex(e Exchange) (Response, error) {
+	sent := make(chan error, 1)
+	go func() { sent <- c.send(e) }()
+	r, err := c.read(e)
+	if err == nil && soon(sent) == nil {
+		return r, nil
+	}
+	c.broken = true
+	_ = c.conn.Close() // which ends the sending
+	<-sent
+	return r, err
+}
+
+// soon returns what was sent, if that is within sendWait.
+func soon(sent chan error) error {
+	late := time.NewTimer(sendWait)
+	defer late.Stop()
+	select {
+	case err := <-sent:
+		sent <- err // it has room for one
+		return err
+	case <-late.C:
+		return errUnsent
+	}
+}
+
 func (c *Conn) read(e Exchange) (Response, error) {
 	method := &http.Request{Method: e.Method}
-	for range MaxInterim {
+	c.inlet.head()
+	for range MaxInterim + 1 {
 		res, err := http.ReadResponse(c.in, method)
-		if err != nil {
-			return Response{}, err
-		}
-		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
+		switch {
+		case err != nil:
+			return Response{}, c.inlet.cause(err)
+		case res.StatusCode < 100: // net/http takes 000 for a status, and then a body may follow
+			return Response{}, fmt.Errorf("%w: %03d", ErrStatus, res.StatusCode)
+		case res.StatusCode >= 200, res.StatusCode == http.StatusSwitchingProtocols:
 			return c.finish(e, res)
 		}
 	}
@@ -188,6 +169,7 @@ func (c *Conn) read(e Exchange) (Response, error) {
 
 // finish reads the body. An upgrade that nobody asked for has none; the connection is of no more use.
 func (c *Conn) finish(e Exchange, res *http.Response) (Response, error) {
+	c.inlet.rest()
 	r := Response{Status: res.StatusCode, Header: res.Header}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		c.broken = true
@@ -211,8 +193,23 @@ func (c *Conn) finish(e Exchange, res *http.Response) (Response, error) {
 }
 
 // Reusable says whether another request may be sent. It looks whether the peer has closed the connection meanwhile,
-// so that no request is wasted on it; one that is closed between this look and the request is lost all the same.
-func (c *Conn) Reusable() bool { return !c.broken && c.in.Buffered() == 0 && alive(c.conn) }
+// so that no request is wasted on it, or has sent more than its response, which the next request would take for its
+// own. What comes between this look and the request is not seen.
+func (c *Conn) Reusable() bool {
+	return !c.broken && c.in.Buffered() == 0 && alive(c.conn) && c.drained()
+}
+
+// drained says whether nothing is left where alive cannot look: in TLS's own buffers, which may hold whole records.
+func (c *Conn) drained() bool {
+	if _, secured := c.conn.(*tls.Conn); !secured {
+		return true
+	}
+	if err := c.conn.SetReadDeadline(time.Unix(1, 0)); err != nil { // passed: what the socket has is left alone
+		return false
+	}
+	_, err := c.in.Peek(1)
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
 
 // Close closes the connection. A request in flight fails. It may be called while Do runs.
 func (c *Conn) Close() error { return c.conn.Close() }

@@ -25,6 +25,7 @@ const (
 	kindSecret
 	kindOnce
 	kindEnd
+	kindDrained // after kindEnd: the numbers of the others stand in files
 )
 
 type (
@@ -37,8 +38,12 @@ type (
 	touched struct{ *record }       // the session's last use and event
 	known   struct{ *instance }     // an instance's facts
 	used    struct{ sessions.Home } // an incarnation that has had its session
-	high    uint64                  // function.high
-	secret  struct {                // of the store, not of a function
+	drained struct {                // an incarnation that drains, or with a zero drain does so no more
+		home  sessions.Home
+		drain drain
+	}
+	high   uint64   // function.high
+	secret struct { // of the store, not of a function
 		value []byte
 		seq   seq
 	}
@@ -62,6 +67,7 @@ func (removed) kind() byte { return kindRemoved }
 func (touched) kind() byte { return kindTouched }
 func (known) kind() byte   { return kindKnown }
 func (used) kind() byte    { return kindUsed }
+func (drained) kind() byte { return kindDrained }
 func (high) kind() byte    { return kindHigh }
 func (secret) kind() byte  { return kindSecret }
 func (once) kind() byte    { return kindOnce }
@@ -75,6 +81,12 @@ func (v end) encode(e *encoder)  { e.uint(uint64(v)) }
 
 func (v once) encode(e *encoder)   { e.micros(v.until) }
 func (v secret) encode(e *encoder) { e.string(string(v.value)) }
+
+func (v drained) encode(e *encoder) {
+	e.home(v.home)
+	e.micros(v.drain.since)
+	e.micros(v.drain.until)
+}
 
 func (v removed) encode(e *encoder) {
 	e.name(v.name)

@@ -13,6 +13,7 @@ import (
 type load struct {
 	sessions int
 	used     bool // isolation: it has had its session
+	drain    drain
 }
 
 // function is the state of one function: its sessions with their indices, and its instances.
@@ -113,14 +114,7 @@ func (f *function) forget(r *record) {
 	f.leaving.Delete(r)
 }
 
-func (f *function) take(h sessions.Home) {
-	l := f.loads[h]
-	if l == nil {
-		l = &load{}
-		f.loads[h] = l
-	}
-	l.sessions++
-}
+func (f *function) take(h sessions.Home) { f.load(h).sessions++ }
 
 func (f *function) give(h sessions.Home) {
 	f.loads[h].sessions--
@@ -133,19 +127,24 @@ func (f *function) tidy(h sessions.Home) {
 	if l == nil || l.sessions > 0 {
 		return
 	}
-	if in := f.places[placeOf(h)]; !l.used || in != nil && in.home.Incarnation > h.Incarnation {
+	in := f.places[placeOf(h)]
+	if marked := l.used || l.drain.on(); !marked || in != nil && in.home.Incarnation > h.Incarnation {
 		delete(f.loads, h)
 	}
 }
 
-// markUsed notes that the incarnation has had its session.
-func (f *function) markUsed(h sessions.Home) {
-	if l := f.loads[h]; l != nil {
-		l.used = true
-		return
+// load returns what the incarnation carries, for a change.
+func (f *function) load(h sessions.Home) *load {
+	l := f.loads[h]
+	if l == nil {
+		l = &load{}
+		f.loads[h] = l
 	}
-	f.loads[h] = &load{used: true}
+	return l
 }
+
+// markUsed notes that the incarnation has had its session.
+func (f *function) markUsed(h sessions.Home) { f.load(h).used = true }
 
 // expire ends up to limit sessions whose deadline has passed. It is the caller's bound on how long the mutex is
 // held; every operation looks at the deadlines of the records that it touches in any case.

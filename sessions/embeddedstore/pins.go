@@ -113,7 +113,7 @@ func (f *function) rehome(r sessions.RehomeRequest) result {
 		return result{need: f.lastEnd, err: sessions.ErrNotFound}
 	case rec.epoch != r.Session.Epoch:
 		return result{s: rec.view(f.name, now), need: rec.seq, err: sessions.ErrMoved}
-	case !r.Certain && f.alive(rec.home, span(r.AliveWithin), now):
+	case r.Drained && !f.hasDrained(rec.home, now), !r.Drained && !r.Certain && f.alive(rec.home, span(r.AliveWithin), now):
 		return result{need: rec.seq, err: sessions.ErrAlive}
 	}
 	home, ok := f.place(r.Placement, &rec.home, now)

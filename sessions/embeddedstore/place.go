@@ -36,7 +36,7 @@ func (f *function) leastLoaded(p sessions.Placement, not *sessions.Home) (best s
 
 // refuses says what the registry knows against a candidate that its caller believes good.
 func (f *function) refuses(c sessions.Home) bool {
-	if l := f.loads[c]; l != nil && l.used {
+	if l := f.loads[c]; l != nil && (l.used || l.drain.on()) {
 		return true
 	}
 	in := f.places[placeOf(c)]

@@ -79,7 +79,7 @@ func (f *function) report(r sessions.Report) (all []sessions.InstanceRecord, nee
 			in.seq = f.write(known{in})
 		}
 		need = max(need, in.seq)
-		all = append(all, f.viewInstance(in))
+		all = append(all, f.viewInstance(in, now))
 	}
 	return all, need
 }
@@ -132,7 +132,15 @@ func (f *function) reincarnate(in *instance, now micros) {
 	if in.start != "" {
 		in.before, in.start = in.start, ""
 	}
-	f.tidy(old)
+	f.retire(old)
+}
+
+// retire ends an incarnation: its marks go, its sessions stay until they are used.
+func (f *function) retire(old sessions.Home) {
+	if l := f.loads[old]; l != nil {
+		l.drain = drain{}
+		f.tidy(old)
+	}
 }
 
 // learn takes the start nonce of the program that answers. A late report of the one before teaches nothing.
@@ -145,10 +153,11 @@ func (in *instance) learn(start string) {
 func (f *function) instances() (all []sessions.InstanceRecord, need seq) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.expire(f.clock.now(), sweepStep)
+	now := f.clock.now()
+	f.expire(now, sweepStep)
 	for _, in := range f.places {
 		need = max(need, in.seq)
-		all = append(all, f.viewInstance(in))
+		all = append(all, f.viewInstance(in, now))
 	}
 	slices.SortFunc(all, func(a, b sessions.InstanceRecord) int {
 		return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(a.ID, b.ID))
@@ -156,13 +165,14 @@ func (f *function) instances() (all []sessions.InstanceRecord, need seq) {
 	return all, need
 }
 
-func (f *function) viewInstance(in *instance) sessions.InstanceRecord {
+func (f *function) viewInstance(in *instance, now micros) sessions.InstanceRecord {
 	r := sessions.InstanceRecord{
-		Home: in.home, URL: in.url, CreatedAt: in.created.time(),
+		Home: in.home, URL: in.url, Start: in.start, CreatedAt: in.created.time(), ReadAt: now.time(),
 		LastHealthy: in.healthy.time(), LostAt: in.lost.time(), GoneAt: in.gone.time(),
 	}
 	if l := f.loads[in.home]; l != nil {
 		r.Used, r.Sessions = l.used, l.sessions
+		r.DrainingSince, r.DrainDeadline = l.drain.since.time(), l.drain.until.time()
 	}
 	return r
 }

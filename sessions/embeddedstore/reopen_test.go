@@ -178,3 +178,46 @@ func TestCrashDuringRotation(t *testing.T) {
 		require.Equal(t, c.want, reopened(t, dir), "%s, once more", c.step)
 	}
 }
+
+// TestDrainSurvives: a mark, and that it was taken back, is there after a restart, from log and snapshot.
+func TestDrainSurvives(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	up := sessions.Report{Function: "f", Version: "v", Instances: []sessions.InstanceReport{
+		{ID: "a", Health: sessions.HealthUp}, {ID: "b", Health: sessions.HealthUp}, {ID: "c", Start: "one", Health: sessions.HealthUp},
+	}}
+	records, err := s.Report(t.Context(), up)
+	require.NoError(t, err)
+	mark := sessions.Mark{Function: "f", Home: records[0].Home, Draining: true, Deadline: time.Hour}
+	marked, err := s.Mark(t.Context(), mark)
+	require.NoError(t, err)
+	for _, i := range []int{1, 2} {
+		mark.Home = records[i].Home
+		_, err = s.Mark(t.Context(), mark)
+		require.NoError(t, err)
+	}
+	_, err = s.Mark(t.Context(), sessions.Mark{Function: "f", Home: records[1].Home})
+	require.NoError(t, err)
+	up.Instances[2].Start = "two"
+	_, err = s.Report(t.Context(), up)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	for range 2 {
+		s = open(t, dir)
+		all, err := s.Instances(t.Context(), "f")
+		require.NoError(t, err)
+		require.Len(t, all, 3)
+		require.True(t, all[0].DrainDeadline.Equal(marked.DrainDeadline))
+		require.True(t, all[0].DrainingSince.Equal(marked.DrainingSince))
+		require.False(t, all[1].Draining(), "taken back")
+		require.False(t, all[2].Draining(), "another incarnation")
+		r := request("x")
+		r.Function, r.Candidates = "f", []sessions.Home{records[0].Home}
+		_, _, err = s.Pin(t.Context(), r)
+		require.ErrorIs(t, err, sessions.ErrFull)
+		if generation(t, dir) == 1 {
+			rotate(t, s, dir)
+		}
+		require.NoError(t, s.Close())
+	}
+}

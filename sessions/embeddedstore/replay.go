@@ -61,6 +61,8 @@ func (p *replay) entry(kind byte, owner string, d *decoder) bool {
 		return whole(d, d.instance(), f.applyKnown)
 	case kindUsed:
 		return whole(d, d.home(), f.markUsed)
+	case kindDrained:
+		return whole(d, drained{d.home(), drain{d.micros(), d.micros()}}, f.setDrain)
 	case kindHigh:
 		return whole(d, d.uint(), func(n uint64) { f.high = max(f.high, n) })
 	}
@@ -125,6 +127,10 @@ func (f *function) applyTouch(t touch) {
 
 func (f *function) applyKnown(in *instance) {
 	in.reported = f.clock.now()
+	old := f.places[placeOf(in.home)]
 	f.places[placeOf(in.home)] = in
 	f.high = max(f.high, in.home.Incarnation)
+	if old != nil && old.home != in.home {
+		f.retire(old.home)
+	}
 }

@@ -144,6 +144,9 @@ func (o *snapshotWriter) registry(f *function) {
 		if l.used {
 			o.entry(f.name, used{home})
 		}
+		if l.drain.on() {
+			o.entry(f.name, drained{home, l.drain})
+		}
 	}
 }
 

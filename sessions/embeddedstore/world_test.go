@@ -68,6 +68,9 @@ func all(tb testing.TB, s *embeddedstore.Store) everything {
 	}
 	var err error
 	e.instances, err = s.Instances(tb.Context(), fn)
+	for i := range e.instances {
+		e.instances[i].ReadAt = time.Time{}
+	}
 	require.NoError(tb, err)
 	for i := range e.instances {
 		e.instances[i].LastHealthy = time.Time{} // need not last

@@ -10,6 +10,7 @@ import (
 var (
 	DecodeSession   = decodeSession
 	DecodeInstance  = decodeInstance
+	DecodeDrain     = decodeDrain
 	KeyOf           = keyOf
 	Member          = member
 	ActiveEntry     = activeEntry
@@ -84,7 +85,7 @@ func (s *Store) ScriptHashes() map[string]string {
 		c.pin.Hash(): "pin", c.rehome.Hash(): "rehome", c.end.Hash(): "end", c.touch.Hash(): "touch", c.due.Hash(): "due",
 		c.sweep.Hash(): "sweep", c.purge.Hash(): "purge", c.read.Hash(): "read", c.history.Hash(): "history",
 		c.report.Hash(): "report", c.instances.Hash(): "instances", c.update.Hash(): "update", c.ended.Hash(): "ended",
-		c.members.Hash(): "members", c.once.Hash(): "once",
+		c.members.Hash(): "members", c.once.Hash(): "once", c.mark.Hash(): "mark",
 	}
 }
 

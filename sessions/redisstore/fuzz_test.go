@@ -64,6 +64,24 @@ func FuzzDecodeInstance(f *testing.F) {
 	})
 }
 
+func FuzzDecodeDrain(f *testing.F) {
+	f.Add("7 1760000000000000 1760000600000000")
+	f.Add("8 1 1")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, drain string) {
+		r := sessions.InstanceRecord{Home: sessions.Home{ID: "a", Incarnation: 7}}
+		if err := redisstore.DecodeDrain(drain, &r); err != nil {
+			require.ErrorIs(t, err, sessions.ErrCorrupt)
+			require.False(t, r.Draining())
+			return
+		}
+		require.False(t, r.DrainDeadline.Before(r.DrainingSince))
+		if r.Draining() {
+			require.True(t, strings.HasPrefix(strings.TrimLeft(drain, " +0"), "7"), drain)
+		}
+	})
+}
+
 // FuzzCursor: a cursor comes back from callers of the API.
 func FuzzCursor(f *testing.F) {
 	q := sessions.Query{Function: "f", Qualifier: "q"}

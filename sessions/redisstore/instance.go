@@ -21,8 +21,7 @@ func decodeInstance(version, id, record string) (sessions.InstanceRecord, error)
 		CreatedAt: d.time(), LastHealthy: d.time(), LostAt: d.time(), GoneAt: d.time(), Used: used == 1,
 	}
 	d.time() // last seen
-	r.URL = d.string()
-	d.string() // start
+	r.URL, r.Start = d.string(), d.string()
 	d.string() // the start before
 	if d.bad || len(d.b) > 0 || format != instanceFormat {
 		return sessions.InstanceRecord{}, fmt.Errorf("%w: record of instance %q", sessions.ErrCorrupt, id)
@@ -31,9 +30,25 @@ func decodeInstance(version, id, record string) (sessions.InstanceRecord, error)
 }
 
 // decodePlace splits a field of the registry's hash.
-func decodePlace(place string) (version, id string) {
-	version, id, _ = strings.Cut(place, "\x00")
-	return version, id
+func decodePlace(place string) (h sessions.Home) {
+	h.Version, h.ID, _ = strings.Cut(place, "\x00")
+	return h
+}
+
+// decodeDrain puts a drain, "" for none, into the record if it is of its incarnation.
+func decodeDrain(drain string, r *sessions.InstanceRecord) error {
+	if drain == "" {
+		return nil
+	}
+	var incarnation uint64
+	var since, until int64
+	if n, err := fmt.Sscanf(drain, "%d %d %d", &incarnation, &since, &until); err != nil || n != 3 || since <= 0 || until < since {
+		return fmt.Errorf("%w: drain %q of instance %q", sessions.ErrCorrupt, drain, r.ID)
+	}
+	if incarnation == r.Incarnation {
+		r.DrainingSince, r.DrainDeadline = clock(since), clock(until)
+	}
+	return nil
 }
 
 // decodeCount reads the sessions out of a count, of which none is no sessions.

@@ -60,6 +60,11 @@ func (k keyspace) slots(function string) []string {
 	}
 }
 
+// registry are the keys of the scripts that are about instances.
+func (k keyspace) registry(function string) []string {
+	return []string{k.instances(function), k.marks(function), k.counts(function)}
+}
+
 // session are the keys of one session that scripts change it by.
 func (k keyspace) session(s sessions.Key) []string {
 	m := member(s)

@@ -23,7 +23,7 @@ func (s *Store) Pin(ctx context.Context, r sessions.PinRequest) (sessions.Sessio
 		return sessions.Session{}, false, err
 	}
 	c := call{
-		script: s.scripts.pin, function: r.Function,
+		script: s.scripts.pin, function: r.Function, offers: len(r.Candidates) > 0,
 		keys: append(s.keys.changed(r.Key), s.keys.qualifiers(r.Function)),
 		args: append([]any{
 			modeName(r.Mode), newCall(), member(r.Key), r.ID, flagsOf(r.Settings, r.Origin), affinity,
@@ -70,7 +70,7 @@ func placementArgs(p sessions.Placement) []any {
 // when that ended any.
 func (s *Store) place(ctx context.Context, c call) (reply, error) {
 	got, err := s.replicated(ctx, c)
-	if err != nil || !errors.Is(got.outcome(), sessions.ErrFull) {
+	if err != nil || !errors.Is(got.outcome(), sessions.ErrFull) || !c.offers {
 		return got, err
 	}
 	if ended, err := s.Sweep(ctx, c.function); err != nil || ended == 0 {
@@ -83,10 +83,10 @@ func (s *Store) place(ctx context.Context, c call) (reply, error) {
 func (s *Store) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.Session, error) {
 	key := r.Session.Key
 	got, err := s.place(ctx, call{
-		script: s.scripts.rehome, function: key.Function,
+		script: s.scripts.rehome, function: key.Function, offers: len(r.Candidates) > 0,
 		keys: s.keys.changed(key),
 		args: append([]any{
-			strconv.FormatUint(r.Session.Epoch, 10), newCall(), member(key), key.ID, r.Reason, r.Certain,
+			strconv.FormatUint(r.Session.Epoch, 10), newCall(), member(key), key.ID, r.Reason, lossArg(r),
 			r.AliveWithin.Microseconds(), r.PerInstance, r.Isolation,
 		}, placementArgs(r.Placement)...),
 	})
@@ -94,6 +94,14 @@ func (s *Store) Rehome(ctx context.Context, r sessions.RehomeRequest) (sessions.
 		return sessions.Session{}, err
 	}
 	return got.current(key)
+}
+
+// lossArg says why the home may be left.
+func lossArg(r sessions.RehomeRequest) any {
+	if r.Drained {
+		return "drained"
+	}
+	return r.Certain
 }
 
 // End ends the session if its epoch is still the record's.

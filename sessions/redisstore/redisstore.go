@@ -11,7 +11,8 @@
 //	P:m:{F}        zset     member by its instance's number: the members of an instance are one score range
 //	P:c:{F}        hash     "incarnation\0version\0instance" -> "sessions number"
 //	P:i:{F}        hash     "version\0instance" -> the registry's record (instance.go)
-//	P:w:{F}        hash     high-water marks: epoch, incarnation, number; and when the registry was last tidied
+//	P:w:{F}        hash     high-water marks: epoch, incarnation, number; when the registry was last tidied; and of each
+//	                        instance that drains "drain\0version\0instance" -> "incarnation since until"
 //	P:a:{F}:Q      zset     Active listing, lexicographic: creation time in µs (8 bytes), ID
 //	P:z:{F}:Q      zset     Ended listing, lexicographic: creation time, ID, epoch (8 bytes)
 //	P:y:{F}        zset     Ended listing by instance, lexicographic: version and instance (each with its length in 2

@@ -3,7 +3,9 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"strconv"
 
 	"github.com/limpet-proxy/limpet/sessions"
 )
@@ -12,7 +14,7 @@ import (
 func (s *Store) Report(ctx context.Context, r sessions.Report) ([]sessions.InstanceRecord, error) {
 	c := call{
 		script: s.scripts.report, function: r.Function,
-		keys: []string{s.keys.instances(r.Function), s.keys.marks(r.Function), s.keys.counts(r.Function)},
+		keys: s.keys.registry(r.Function),
 		args: []any{r.Version, r.AliveWithin.Microseconds(), r.LossGrace.Microseconds()},
 	}
 	for _, i := range r.Instances {
@@ -24,7 +26,7 @@ func (s *Store) Report(ctx context.Context, r sessions.Report) ([]sessions.Insta
 	}
 	records := make([]sessions.InstanceRecord, len(r.Instances))
 	for i, reported := range r.Instances {
-		if records[i], err = got.instance(r.Version, reported.ID, 1+2*i); err != nil {
+		if records[i], err = got.instance(sessions.Home{Version: r.Version, ID: reported.ID}, 1+3*i, got.int(0)); err != nil {
 			return nil, err
 		}
 	}
@@ -35,16 +37,15 @@ func (s *Store) Report(ctx context.Context, r sessions.Report) ([]sessions.Insta
 func (s *Store) Instances(ctx context.Context, function string) ([]sessions.InstanceRecord, error) {
 	got, err := s.run(ctx, call{
 		script: s.scripts.instances, function: function,
-		keys: []string{s.keys.instances(function), s.keys.counts(function)},
+		keys: s.keys.registry(function),
 	})
 	if err != nil {
 		return nil, err
 	}
 	now := clock(got.int(0))
 	var all []sessions.InstanceRecord
-	for i := 1; i+2 < len(got.values); i += 3 {
-		version, id := decodePlace(got.string(i))
-		record, err := got.instance(version, id, i+1)
+	for i := 1; i+3 < len(got.values); i += 4 {
+		record, err := got.instance(decodePlace(got.string(i)), i+1, got.int(0))
 		if err != nil {
 			return nil, err
 		}
@@ -58,12 +59,35 @@ func (s *Store) Instances(ctx context.Context, function string) ([]sessions.Inst
 	return all, nil
 }
 
-// instance decodes a record and the count behind it.
-func (r reply) instance(version, id string, at int) (sessions.InstanceRecord, error) {
-	record, err := decodeInstance(version, id, r.string(at))
+// Mark makes an incarnation drain, or takes that back.
+func (s *Store) Mark(ctx context.Context, m sessions.Mark) (sessions.InstanceRecord, error) {
+	got, err := s.replicated(ctx, call{
+		script: s.scripts.mark, function: m.Function, keys: s.keys.registry(m.Function),
+		args: []any{m.Home.Version, m.Home.ID, strconv.FormatUint(m.Home.Incarnation, 10), m.Draining, max(0, m.Deadline).Microseconds()},
+	})
+	if err != nil {
+		return sessions.InstanceRecord{}, err
+	}
+	err = got.outcome()
+	if errors.Is(err, sessions.ErrNotFound) {
+		err = sessions.ErrUnknownInstance
+	}
+	if err != nil {
+		return sessions.InstanceRecord{}, err
+	}
+	return got.instance(m.Home, 2, got.int(1))
+}
+
+// instance decodes a place's record, and the drain and the count behind it, as they were at now.
+func (r reply) instance(h sessions.Home, at int, now int64) (sessions.InstanceRecord, error) {
+	record, err := decodeInstance(h.Version, h.ID, r.string(at))
 	if err != nil {
 		return record, err
 	}
-	record.Sessions, err = decodeCount(r.string(at + 1))
+	record.ReadAt = clock(now)
+	if err := decodeDrain(r.string(at+1), &record); err != nil {
+		return record, err
+	}
+	record.Sessions, err = decodeCount(r.string(at + 2))
 	return record, err
 }

@@ -19,6 +19,7 @@ type healthy struct{ lost atomic.Pointer[sessions.Home] }
 func (h *healthy) Candidates(int) []sessions.Home {
 	return slices.DeleteFunc(slices.Clone(homes), func(c sessions.Home) bool { return h.isLost(c) })
 }
+func (*healthy) Drained() []sessions.Home { return nil }
 func (*healthy) Changed() <-chan struct{} { return nil }
 func (h *healthy) State(home sessions.Home) (sessions.HomeState, time.Time) {
 	if h.isLost(home) {

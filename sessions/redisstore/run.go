@@ -16,6 +16,7 @@ type call struct {
 	function string
 	keys     []string
 	args     []any
+	offers   bool // candidates: where they are full a sweep may help
 }
 
 func (s *Store) run(ctx context.Context, c call) (reply, error) {

@@ -16,6 +16,7 @@ func reportChecks() []Check {
 		{"Report/healthy", reportHealthy},
 		{"Report/another start is a new incarnation", reportRestart},
 		{"Report/a late report of the start before", reportLate},
+		{"Report/tells the start", reportStart},
 		{"Report/empty and learned starts change nothing", reportNoStart},
 		{"Report/gone", reportGone},
 		{"Report/a new incarnation starts clean", reportClean},
@@ -39,7 +40,8 @@ func reportNew(tb testing.TB, h Harness) {
 		require.Equal(tb, health == sessions.HealthGone, !got.GoneAt.IsZero())
 		require.False(tb, got.Used)
 		require.Zero(tb, got.Sessions)
-		require.Equal(tb, got, w.instance(sessions.LatestQualifier, got.ID))
+		require.False(tb, got.ReadAt.Before(got.CreatedAt))
+		w.sameRecord(got, w.instance(sessions.LatestQualifier, got.ID))
 	}
 }
 
@@ -101,6 +103,18 @@ func reportNoStart(tb testing.TB, h Harness) {
 	require.Equal(tb, first, w.say(up("a")).Home, "an empty start")
 	require.Equal(tb, first, w.say(started("a", "one")).Home, "is not forgotten over an empty one")
 	require.Greater(tb, w.say(started("a", "two")).Incarnation, first.Incarnation)
+}
+
+func reportStart(tb testing.TB, h Harness) {
+	w := newWorld(tb, h)
+	require.Empty(tb, w.say(up("a")).Start)
+	require.Equal(tb, "one", w.say(started("a", "one")).Start, "learned")
+	require.Equal(tb, "one", w.say(up("a")).Start)
+	require.Equal(tb, "two", w.say(started("a", "two")).Start)
+	require.Equal(tb, "two", w.say(started("a", "one")).Start, "a late report")
+	require.Equal(tb, "two", w.instance(sessions.LatestQualifier, "a").Start)
+	w.lose("a")
+	require.Empty(tb, w.say(up("a")).Start, "of the new incarnation nothing is known")
 }
 
 func reportGone(tb testing.TB, h Harness) {

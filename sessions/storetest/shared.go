@@ -37,7 +37,7 @@ func instancesShared(tb testing.TB, h Harness) {
 	replicas := h.replicas(tb, 2)
 	w := worldOn(tb, replicas[0], "a")
 	other := &world{TB: tb, Store: replicas[1], fn: w.fn, homes: w.homes}
-	require.Equal(tb, w.instance(sessions.LatestQualifier, "a"), other.instance(sessions.LatestQualifier, "a"))
+	w.sameRecord(w.instance(sessions.LatestQualifier, "a"), other.instance(sessions.LatestQualifier, "a"))
 	w.same(w.pin(w.request("x")), other.get("x"))
 	require.Equal(tb, 1, other.load("a"))
 	w.end(other.get("x"), false)

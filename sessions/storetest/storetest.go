@@ -44,7 +44,7 @@ func Checks() []Check {
 	for _, part := range [][]Check{
 		pinChecks(), placementChecks(), raceChecks(), epochChecks(), rehomeChecks(), aliveChecks(), endChecks(), reuseChecks(),
 		expiryChecks(), touchChecks(), sweepChecks(), updateChecks(), fingerprintChecks(), endingChecks(), listChecks(),
-		residentChecks(), historyChecks(), reportChecks(), lossChecks(), instanceChecks(), sharedChecks(), onceChecks(), nameChecks(),
+		residentChecks(), historyChecks(), reportChecks(), lossChecks(), drainChecks(), instanceChecks(), sharedChecks(), onceChecks(), nameChecks(),
 	} {
 		all = append(all, part...)
 	}

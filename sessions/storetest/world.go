@@ -233,6 +233,14 @@ func (w *world) same(want, got sessions.Session) {
 	require.Equal(w, want, got)
 }
 
+// sameRecord asserts that two copies of an instance's record say the same, the second read after the first.
+func (w *world) sameRecord(want, got sessions.InstanceRecord) {
+	w.Helper()
+	require.False(w, got.ReadAt.Before(want.ReadAt))
+	got.ReadAt = want.ReadAt
+	require.Equal(w, want, got)
+}
+
 func numbered(prefix string, n int) []string {
 	ids := make([]string, n)
 	for i := range ids {

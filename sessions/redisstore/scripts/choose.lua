@@ -5,6 +5,7 @@ local function accepts(c)
   local i = decode_instance(redis.call('HGET', INSTANCES, place_of(c.version, c.id)))
   if not i or i.incarnation < tonumber(c.incarnation) then return true, nil end
   if i.incarnation > tonumber(c.incarnation) or i.used == 1 or i.gone > 0 then return false end
+  if draining(MARKS, place_of(c.version, c.id), c.incarnation) then return false end
   return true, i
 end
 

@@ -4,6 +4,17 @@ local INSTANCE_MIN = 56
 
 local function place_of(version, id) return version .. '\0' .. id end
 
+-- Where MARKS has what an instance's drain is: '<incarnation> <since> <until>'. Not in the record, for one of another
+-- form could not be read by replicas of before, and one with more at its end would lose it with their next report.
+local function drain_of(place) return 'drain\0' .. place end
+
+-- draining returns until when the sessions of this incarnation (in digits) may stay, nil if it does not drain.
+local function draining(marks, place, incarnation)
+  local d = redis.call('HGET', marks, drain_of(place))
+  if not d or string.match(d, '^%d+') ~= incarnation then return nil end
+  return tonumber(string.match(d, '%d+$'))
+end
+
 local function decode_instance(b)
   if not b then return nil end
   if #b < INSTANCE_MIN or string.byte(b) ~= 1 then error({err = 'CORRUPT instance record'}) end

@@ -1,7 +1,7 @@
 #!lua
 --include record slots instance choose
 -- KEYS: eight of slots.lua; record, active, ended, history of the session.
--- ARGV: epoch, call, member, id, reason, certain, alive within, slots of an instance, isolation; candidates of choose.lua.
+-- ARGV: epoch, call, member, id, reason, certain ('1', '0', or 'drained'), alive within, slots of an instance, isolation; candidates of choose.lua.
 local call, member, id = ARGV[2], ARGV[3], ARGV[4]
 local now, stored = clock(), redis.call('GET', KEYS[SESSION])
 local r = decode(stored)
@@ -15,11 +15,17 @@ if int(r.epoch) ~= ARGV[1] then
   -- Either another replica was faster, or the client lost this call's answer and sends it again.
   return {r.move == call and 'OK' or 'MOVED', stored, ends, now, 0}
 end
-local home = decode_instance(redis.call('HGET', INSTANCES, place_of(r.version, r.id)))
-if home and ARGV[6] ~= '1' and home.incarnation == r.incarnation and home.gone == 0 and home.lost == 0
-  and now < home.healthy + tonumber(ARGV[7]) then
-  return {'ALIVE'}
+local function alive()
+  local place = place_of(r.version, r.id)
+  if ARGV[6] == 'drained' then
+    local stay = draining(MARKS, place, int(r.incarnation))
+    return not stay or now < stay
+  end
+  local home = decode_instance(redis.call('HGET', INSTANCES, place))
+  return home and ARGV[6] ~= '1' and home.incarnation == r.incarnation and home.gone == 0 and home.lost == 0
+    and now < home.healthy + tonumber(ARGV[7])
 end
+if alive() then return {'ALIVE'} end
 local slot = slot_of(r.version, r.id, int(r.incarnation))
 local to = choose(10, tonumber(ARGV[8]), ARGV[9] == '1', slot, now)
 if not to then return {'FULL'} end

@@ -2,7 +2,7 @@
 --include record instance
 -- KEYS: instances, marks, counts.
 -- ARGV: version, alive within, loss grace; then of each instance: id, url, start, health.
--- Returns the clock, then each record and its count. The rules are those of sessions.Registry.
+-- Returns the clock, then each record, its drain and its count. The rules are those of sessions.Registry.
 local INSTANCES, MARKS, COUNTS = KEYS[1], KEYS[2], KEYS[3]
 local UP, LOST, GONE = '1', '2', '3'
 local RETENTION, FORGET_EVERY = 24 * HOUR, HOUR / 60
@@ -59,7 +59,10 @@ local function forget()
   local all = redis.call('HGETALL', INSTANCES)
   for n = 1, #all, 2 do
     local i = decode_instance(all[n + 1])
-    if (i.gone > 0 and i.gone + RETENTION <= now) or i.seen + RETENTION <= now then redis.call('HDEL', INSTANCES, all[n]) end
+    if (i.gone > 0 and i.gone + RETENTION <= now) or i.seen + RETENTION <= now then
+      redis.call('HDEL', INSTANCES, all[n])
+      redis.call('HDEL', MARKS, drain_of(all[n]))
+    end
   end
 end
 
@@ -69,10 +72,13 @@ for n = 4, #ARGV, 4 do
   local stored = redis.call('HGET', INSTANCES, place)
   local i = decode_instance(stored) or new_instance(next_incarnation(), now)
   if not stored then i.start = ARGV[n + 2] end
+  local before = i.incarnation
   local bytes = encode_instance(apply(i, ARGV[n + 1], ARGV[n + 2], ARGV[n + 3]))
   redis.call('HSET', INSTANCES, place, bytes)
   i = decode_instance(bytes)
+  if i.incarnation ~= before then redis.call('HDEL', MARKS, drain_of(place)) end
   answer[#answer + 1] = bytes
+  answer[#answer + 1] = redis.call('HGET', MARKS, drain_of(place))
   answer[#answer + 1] = redis.call('HGET', COUNTS, int(i.incarnation) .. '\0' .. version .. '\0' .. ARGV[n])
 end
 forget()
