@@ -122,7 +122,7 @@ func TestProcessesStartWithLimitsThatCannotBeSet(t *testing.T) {
 	var out bytes.Buffer
 	process.Limit(instances.ProcessConfig{}, slog.New(slog.NewTextHandler(&out, nil)))
 	require.Empty(t, out.String(), "nothing to limit, nothing to tell")
-	c := real("web")
+	c := realCommand("web")
 	c.Min, c.Memory, c.CPU = 3, 4<<30, 100
 	w := start(t, c)
 	w.await(3)

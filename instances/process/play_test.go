@@ -126,7 +126,7 @@ func late(args []string) {
 
 // host is a Limpet, as far as it matters here: it runs a family for each directory.
 func host(args []string) {
-	s := process.New(real("family", args[0]), realHost(nil))
+	s := process.New(realCommand("family", args[0]), realHost(nil))
 	s.Run(backgroundUntilSignal(), func() {})
 }
 

@@ -24,8 +24,8 @@ import (
 	"github.com/limpet-proxy/limpet/instances/sourcetest"
 )
 
-// real is a source's configuration whose processes run one of the programs.
-func real(program string, args ...string) process.Config {
+// realCommand is a source's configuration whose processes run one of the programs.
+func realCommand(program string, args ...string) process.Config {
 	c := config()
 	c.Command = append([]string{"/proc/self/exe", play, program}, args...)
 	c.StartTimeout, c.StopGrace = 20*time.Second, 20*time.Second
@@ -107,7 +107,7 @@ func (w *working) lines() (all []string) {
 func TestConformance(t *testing.T) {
 	sourcetest.Run(t, sourcetest.Harness{Own: true, Open: func(testing.TB) sourcetest.World {
 		return sourcetest.World{New: func() instances.Source {
-			c := real("web")
+			c := realCommand("web")
 			c.Min = 2
 			return process.New(c, realHost(nil))
 		}}
@@ -115,7 +115,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestTheCommandGetsItsPort(t *testing.T) {
-	c := real("web")
+	c := realCommand("web")
 	c.Command = []string{"/usr/bin/env", "CHECK=${PORT}", "/bin/sh", "-c", `[ "$PORT" = "$CHECK" ] && exec "$0" play web`, executable(t)}
 	w := start(t, c)
 	place := w.await(1)[0]
@@ -136,7 +136,7 @@ func executable(t *testing.T) string {
 
 func TestStopTakesTheWholeFamily(t *testing.T) {
 	dir := t.TempDir()
-	c := real("family", dir)
+	c := realCommand("family", dir)
 	c.StopGrace = 200 * time.Millisecond // the child and the daemon ignore SIGTERM
 	w := start(t, c)
 	w.await(1)
@@ -154,7 +154,7 @@ func TestStopTakesTheWholeFamily(t *testing.T) {
 // What a command leaves behind when it ends by itself serves nobody, and would keep its port.
 func TestACrashTakesTheWholeFamily(t *testing.T) {
 	dir := t.TempDir()
-	w := start(t, real("family", dir))
+	w := start(t, realCommand("family", dir))
 	w.await(1)
 	parent, daemon, child := readPID(t, dir, "parent"), readPID(t, dir, "daemon"), readPID(t, dir, "child")
 	require.NoError(t, syscall.Kill(parent, syscall.SIGKILL))
@@ -191,7 +191,7 @@ func TestNothingIsLeftWhenLimpetIsKilled(t *testing.T) {
 
 // A keeper that is killed takes its command along.
 func TestAKilledKeeperIsACrash(t *testing.T) {
-	w := start(t, real("web"))
+	w := start(t, realCommand("web"))
 	first := w.await(1)[0]
 	var keepers []int
 	for _, pid := range process.Descendants(os.Getpid()) {
@@ -212,7 +212,7 @@ func TestAKilledKeeperIsACrash(t *testing.T) {
 
 // Ctrl-C in Limpet's terminal, or a service manager that signals every process, ends no instance.
 func TestAKeeperMindsNoSignals(t *testing.T) {
-	w := start(t, real("web"))
+	w := start(t, realCommand("web"))
 	first := w.await(1)
 	all := process.Descendants(os.Getpid())
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
@@ -227,7 +227,7 @@ func TestAKeeperMindsNoSignals(t *testing.T) {
 
 // What its keeper ignores the command must not ignore: SIGTERM ends it.
 func TestSIGTERMEndsACommand(t *testing.T) {
-	w := start(t, real("web"))
+	w := start(t, realCommand("web"))
 	w.await(1)
 	began := time.Now()
 	w.stop()
@@ -235,7 +235,7 @@ func TestSIGTERMEndsACommand(t *testing.T) {
 }
 
 func TestADeafCommandIsKilledAfterTheGrace(t *testing.T) {
-	c := real("deaf")
+	c := realCommand("deaf")
 	c.StopGrace = 300 * time.Millisecond
 	w := start(t, c)
 	w.await(1)
@@ -254,7 +254,7 @@ func TestACommandThatCannotStartSaysWhy(t *testing.T) {
 		"exits":      {[]string{executable(t), play, "exit", "7"}, "ended before it was healthy: exit status 7"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := real("web")
+			c := realCommand("web")
 			c.Command = test.command
 			w := start(t, c)
 			eventually(t, "it says so", func() bool { return strings.Contains(w.Problem(), test.says) })
@@ -266,7 +266,7 @@ func TestACommandThatCannotStartSaysWhy(t *testing.T) {
 // The test's own listener takes the port before the command does.
 func TestAPortThatAnotherProgramTookIsGivenUp(t *testing.T) {
 	dir := t.TempDir()
-	w := start(t, real("late", dir))
+	w := start(t, realCommand("late", dir))
 	var port string
 	eventually(t, "the command has its port", func() bool {
 		entries, _ := os.ReadDir(dir)
@@ -301,7 +301,7 @@ func TestPortsAreGivenToOneAtATime(t *testing.T) {
 }
 
 func TestOutputGoesToTheLog(t *testing.T) {
-	w := start(t, real("noise"))
+	w := start(t, realCommand("noise"))
 	w.await(1)
 	w.stop()
 	all := w.lines()
@@ -315,7 +315,7 @@ func TestOutputGoesToTheLog(t *testing.T) {
 }
 
 func TestFilesOfLimpetAreNotTheCommands(t *testing.T) {
-	c := real("web")
+	c := realCommand("web")
 	dir := t.TempDir()
 	c.Command = []string{"/bin/sh", "-c", `ls -l /proc/self/fd > "$1"; exec "$0" play web`, executable(t), filepath.Join(dir, "fds")}
 	start(t, c).await(1)
