@@ -35,7 +35,7 @@ type stage struct {
 	most     int // alive at once
 	terms    []string
 	kills    []string
-	changes  int
+	seen     []string // when changed was called last
 	stubborn bool // commands ignore SIGTERM
 	sick     bool // they are not healthy
 	refuse   error
@@ -102,10 +102,10 @@ func (s *stage) run() *stage {
 }
 
 func (s *stage) changed() {
-	_, _ = s.source.Places() // may be asked there
+	ids := s.ids() // may be asked there
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.changes++
+	s.seen = ids
 }
 
 func (s *stage) spawn(id string, port int, _ process.Config) (*process.Fake, error) {

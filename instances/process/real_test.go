@@ -189,6 +189,29 @@ func TestNothingIsLeftWhenLimpetIsKilled(t *testing.T) {
 	})
 }
 
+// Limpet cannot clean up after a keeper when it does nothing any more itself.
+func TestTheKernelEndsTheCommandOfAKilledKeeper(t *testing.T) {
+	dir := t.TempDir()
+	limpet := exec.Command("/proc/self/exe", play, "host", dir)
+	require.NoError(t, limpet.Start())
+	defer func() {
+		_ = limpet.Process.Kill()
+		_ = limpet.Wait()
+	}()
+	parent := readPID(t, dir, "parent")
+	readPID(t, dir, "daemon")
+	require.NoError(t, limpet.Process.Signal(syscall.SIGSTOP))
+	for _, pid := range process.Descendants(limpet.Process.Pid) {
+		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.Contains(string(line), "\x00"+keep+"\x00") {
+			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		}
+	}
+	eventually(t, "the command is gone", func() bool { return !runs(parent) })
+	for _, name := range []string{"child", "daemon"} { // what a killed keeper does not find any more
+		_ = syscall.Kill(readPID(t, dir, name), syscall.SIGKILL)
+	}
+}
+
 // A keeper that is killed takes its command along.
 func TestAKilledKeeperIsACrash(t *testing.T) {
 	w := start(t, realCommand("web"))
@@ -225,9 +248,11 @@ func TestAKeeperMindsNoSignals(t *testing.T) {
 	require.NotContains(t, w.log.String(), "SIGKILL")
 }
 
-// What its keeper ignores the command must not ignore: SIGTERM ends it.
+// What its keeper ignores the command must not ignore: SIGTERM ends it. sleep takes what it is given; Go would not.
 func TestSIGTERMEndsACommand(t *testing.T) {
-	w := start(t, realCommand("web"))
+	c := realCommand("web")
+	c.Command = []string{"/bin/sh", "-c", `"$0" play web & exec sleep 4321`, executable(t)}
+	w := start(t, c)
 	w.await(1)
 	began := time.Now()
 	w.stop()
@@ -315,6 +340,10 @@ func TestOutputGoesToTheLog(t *testing.T) {
 }
 
 func TestFilesOfLimpetAreNotTheCommands(t *testing.T) {
+	var inherited [2]int
+	require.NoError(t, syscall.Pipe(inherited[:]), "which exec does not close, as those that Limpet was started with")
+	defer syscall.Close(inherited[0])
+	defer syscall.Close(inherited[1])
 	c := realCommand("web")
 	dir := t.TempDir()
 	c.Command = []string{"/bin/sh", "-c", `ls -l /proc/self/fd > "$1"; exec "$0" play web`, executable(t), filepath.Join(dir, "fds")}

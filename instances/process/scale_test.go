@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,5 +216,31 @@ func TestADrainedOneIsReplaced(t *testing.T) {
 		require.NotContains(s.t, s.ids(), drained)
 		require.Len(s.t, s.ids(), 1)
 		require.Contains(s.t, s.log.String(), "it was drained")
+	})
+}
+
+// The pool hears of an end before the process does: no request is to be on its way there.
+func TestThePoolHearsBeforeTheProcessEnds(t *testing.T) {
+	on(t, isolated(1, 4), func(s *stage) {
+		used := s.ids()[0]
+		require.Equal(s.t, []string{used}, s.seen)
+		listed := true
+		s.mu.Lock()
+		for _, f := range s.all {
+			term := f.OnTerm
+			f.OnTerm = func() {
+				s.mu.Lock()
+				listed = slices.Contains(s.seen, f.ID)
+				s.mu.Unlock()
+				term()
+			}
+		}
+		s.mu.Unlock()
+		s.tell(map[string]int{used: 1})
+		s.tell(nil)
+		require.Equal(s.t, []string{used}, s.terms)
+		require.False(s.t, listed)
+		s.pass(time.Second)
+		require.Equal(s.t, s.ids(), s.seen)
 	})
 }
