@@ -3,6 +3,8 @@ package main_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -80,7 +82,11 @@ func TestAReloadThatDropsTheProcessesEndsThem(t *testing.T) {
 // Processes end after the requests: a response that is under way when Limpet is told to stop comes to its end.
 func TestProcessesEndAfterTheRequests(t *testing.T) {
 	t.Parallel()
-	p := serve(t, local(function{isolation: true}, fmt.Sprintf("{command: %s, min: 2}", instanceCommand("x"))).file(t))
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	bye := filepath.Join(t.TempDir(), "bye")
+	command := fmt.Sprintf(`[/bin/sh, -c, "trap 'kill $!; sleep 0.3; echo >> %s' TERM; %s instance --listen 127.0.0.1:$PORT & wait"]`, bye, exe)
+	p := serve(t, local(function{isolation: true}, fmt.Sprintf("{command: %s, min: 2}", command)).file(t))
 	pids := offspring(p.cmd.Process.Pid)
 	got := make(chan error, 1)
 	go func() {
@@ -100,6 +106,9 @@ func TestProcessesEndAfterTheRequests(t *testing.T) {
 	for _, pid := range pids {
 		require.Zero(t, parent(pid), "exit is after the last process's")
 	}
+	said, err := os.ReadFile(bye)
+	require.NoError(t, err)
+	require.Len(t, said, 2, "each had the time to end as it likes")
 }
 
 func must[T any](v T, err error) T {
