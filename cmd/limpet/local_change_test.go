@@ -108,7 +108,7 @@ func TestProcessesEndAfterTheRequests(t *testing.T) {
 	}
 	said, err := os.ReadFile(bye)
 	require.NoError(t, err)
-	require.Len(t, said, 2, "each had the time to end as it likes")
+	require.GreaterOrEqual(t, len(said), 2, "each had the time to end as it likes; behind the used one there may be a third")
 }
 
 func must[T any](v T, err error) T {
