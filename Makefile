@@ -13,11 +13,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## run all tests, and the clouds' SDKs, with the race detector; installs the servers they need if missing (Debian)
+test: ## run all tests, and the clouds' SDKs, with the race detector; installs what they need if it is missing (Debian)
 	@.ci/need redis-server redis-server
 	@.ci/need nginx nginx
 	@.ci/need haproxy haproxy
 	@.ci/need gcc gcc libc6-dev
+	@.ci/need python3 python3
 	go test -race -timeout 6m ./...
 	go -C sdktest test -race -count=1 -timeout 4m ./... # not cached: the server it builds is none of its own packages
 
