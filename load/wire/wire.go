@@ -133,7 +133,7 @@ func (c *Conn) duplex(e Exchange) (Response, error) {
 	}
 	c.broken = true
 	_ = c.conn.Close() // which ends the sending
-	<-sent
+	_ = <-sent
 	return r, err
 }
 
