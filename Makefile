@@ -13,11 +13,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## run all tests, and the clouds' SDKs, with the race detector; installs the servers they need if missing (Debian)
+test: ## run all tests, and the clouds' SDKs, with the race detector; installs what they need if it is missing (Debian)
 	@.ci/need redis-server redis-server
 	@.ci/need nginx nginx
 	@.ci/need haproxy haproxy
 	@.ci/need gcc gcc libc6-dev
+	@.ci/need python3 python3
 	go test -race -timeout 6m ./...
 	go -C sdktest test -race -count=1 -timeout 4m ./... # not cached: the server it builds is none of its own packages
 
@@ -41,7 +42,7 @@ lint: ## gofmt, go vet, staticcheck, revive, errcheck, go-errorlint
 		go vet ./... && $(TOOLS)/staticcheck ./... && $(TOOLS)/revive -config ../tools/revive.toml -formatter plain ./...
 
 .PHONY: proof
-proof: ## drive a million requests of 1,000 sessions through one Limpet and two, with an instance killed: none may be misrouted
+proof: ## drive a million requests of 1,000 sessions through one Limpet and more, with an instance killed: none may be misrouted
 	@.ci/need redis-server redis-server
 	LIMPET_PROOF_REQUESTS=1000000 go test -count=1 -timeout 30m -v -run '^TestProof' ./cmd/limpet
 

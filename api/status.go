@@ -31,7 +31,8 @@ type StoreStatus struct {
 type FunctionStatus struct {
 	Name, Qualifier string
 	Affinity        string
-	Probed          bool // each instance has been probed once, or there is none to probe
+	Probed          bool   // each instance has been probed once, or there is none to probe
+	Problem         string // why instances do not start that Limpet runs itself; "": they do
 	Instances       []InstanceStatus
 	Versions        []VersionStatus // of an alias, which has no instances of its own
 }
@@ -149,6 +150,9 @@ func newReadiness(draining bool, store StoreStatus, functions []FunctionStatus) 
 			r.raise(StatusStarting, fmt.Sprintf("function %s/%s: not every instance is probed yet", f.Name, f.Qualifier))
 		case entry.Ready == 0:
 			r.raise(StatusDegraded, fmt.Sprintf("function %s/%s: no healthy instance", f.Name, f.Qualifier))
+		}
+		if f.Problem != "" {
+			r.raise(StatusDegraded, fmt.Sprintf("function %s/%s: processes do not start: %s", f.Name, f.Qualifier, f.Problem))
 		}
 	}
 	return r

@@ -214,6 +214,8 @@ func defaulted(t reflect.Type) reflect.Value {
 		*p = instances.DefaultDNSConfig()
 	case *instances.KubernetesConfig:
 		*p = instances.DefaultKubernetesConfig()
+	case *instances.ProcessConfig:
+		*p = instances.DefaultProcessConfig()
 	case *api.KeyConfig:
 		*p = api.DefaultKeyConfig()
 	}

@@ -116,7 +116,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"canary.yaml", "dns.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
+	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {
@@ -135,6 +135,28 @@ func TestReferenceShowsHealthDefaults(t *testing.T) {
 	j := i + strings.Index(text[i:], "      drain_deadline")
 	text = text[:i] + regexp.MustCompile(`(?m)^      # `).ReplaceAllString(text[i:j], "      ") + text[j:]
 	require.Equal(t, instances.DefaultHealthConfig(), *parse(t, text).Functions[0].Instances.Health)
+}
+
+// TestReferenceShowsProcessDefaults takes the comment marks off the process block.
+func TestReferenceShowsProcessDefaults(t *testing.T) {
+	text := reference(t)
+	i := strings.Index(text, "      # process:")
+	j := i + strings.Index(text[i:], "      # health:")
+	text = text[:i] + regexp.MustCompile(`(?m)^      # `).ReplaceAllString(text[i:j], "      ") + text[j:]
+	want := instances.DefaultProcessConfig()
+	want.Command = []string{"./counter", "--port", "${PORT}"}
+	require.Equal(t, want, *parse(t, text).Functions[0].Instances.Process)
+}
+
+func TestCodeInterpreter(t *testing.T) {
+	c := example(t, "code-interpreter.yaml")
+	require.Len(t, c.Functions, 1)
+	f := c.Functions[0]
+	require.True(t, f.Sessions.Isolation)
+	require.Equal(t, 1, f.Sessions.PerInstance)
+	require.Positive(t, f.WhenFull.Wait)
+	require.NotNil(t, f.Instances.Process)
+	require.Empty(t, f.Instances.Static)
 }
 
 func TestReferenceShowsKeyDefaults(t *testing.T) {

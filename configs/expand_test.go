@@ -69,6 +69,8 @@ func TestPortOfProcess(t *testing.T) {
 	const text = "functions:\n  - name: a\n    instances:\n      process:\n        command: [./a, \"${PORT}\", \"${OTHER}\"]\n"
 	require.Equal(t, []string{"5:35: functions[0].instances.process.command[2]: the variable OTHER is not set, accepted is a variable of the environment, or $${OTHER} for the text ${OTHER}"},
 		lines(t, text, nil))
-	require.Equal(t, []string{"5:9: functions[0].instances.process: this source is not built yet, accepted is static, dns or kubernetes"},
-		lines(t, text, map[string]string{"OTHER": "x"})[:1])
+	loaded, err := configs.Parse("f.yaml", []byte(text), variables(map[string]string{"OTHER": "x", "PORT": "80"}))
+	require.NoError(t, err)
+	require.Equal(t, []string{"./a", "${PORT}", "x"}, loaded.Config.Functions[0].Instances.Process.Command)
+	require.Contains(t, roundTrip(t, loaded.Config), `command: [./a, "${PORT}", x]`)
 }

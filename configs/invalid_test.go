@@ -96,9 +96,9 @@ func TestFunctions(t *testing.T) {
 1:51: functions[0].timeouts.connect: 0s is not above 0, accepted is a duration such as 500ms or 2s`},
 		{fn("affinity: {sse_path: /other}"), "1:35: functions[0].affinity.sse_path: is not built yet, accepted is /sse, or to leave it out"},
 		{fn("affinity: {type: GENERATED_COOKIE, cookie: {keys_file: /none}}"), "1:69: functions[0].affinity.cookie.keys_file: signing keys: open /none: no such file or directory; accepted is a file with one key of at least 32 bytes in each line"},
-		{"functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      drain_deadline: 0\n      process: {command: [x, \"${PORT}\"]}\n      dns: {name: x}\n", `
+		{"functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      drain_deadline: 0\n      process: {command: [x], max: 0}\n      dns: {name: x}\n", `
 5:23: functions[0].instances.drain_deadline: 0s is out of range, accepted is 1ms to 168h0m0s
-6:16: functions[0].instances.process: this source is not built yet, accepted is static, dns or kubernetes
+6:36: functions[0].instances.process.max: 0 is out of range, accepted is 1 to 4096
 7:12: functions[0].instances.dns.port: 0 is no port, accepted is 1 to 65535`},
 	})
 }
@@ -131,6 +131,18 @@ func TestWarnings(t *testing.T) {
 		"f.yaml:3:84: functions[1].affinity.cookie.path: /bb does not cover match.path /b: a request outside it comes without the cookie and starts a new session, accepted is / or /b",
 		"f.yaml:4:53: functions[2].affinity.cookie: is not used with type HEADER_FIELD, accepted with type GENERATED_COOKIE",
 	}, got)
+}
+
+// A process is on one machine, the store may be everybody's.
+func TestProcessesOnRedisAreAWarning(t *testing.T) {
+	text := "functions: [{name: a, instances: {process: {command: [x]}}}]\n"
+	loaded, err := configs.Parse("f.yaml", []byte(text), nil)
+	require.NoError(t, err)
+	require.Empty(t, loaded.Warnings)
+	loaded, err = configs.Parse("f.yaml", []byte("store: {kind: redis}\n"+text), nil)
+	require.NoError(t, err)
+	require.Len(t, loaded.Warnings, 1)
+	require.Equal(t, "functions[0].instances.process", loaded.Warnings[0].Key)
 }
 
 // How long a secret must be is for those to say who made it; but who may guess it should know.

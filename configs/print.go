@@ -13,17 +13,22 @@ import (
 
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/limpet-proxy/limpet/instances"
 )
 
 // Print writes the configuration as YAML, every key with the value in effect, in the order of the reference. Load
 // reads it back as the same configuration. Secrets do not appear, only the names of their files. The error is w's.
 func (c Config) Print(w io.Writer) error {
-	p := printer{bufio.NewWriter(w)}
+	p := printer{Writer: bufio.NewWriter(w)}
 	p.fields(reflect.ValueOf(c), 0, "")
 	return p.Flush()
 }
 
-type printer struct{ *bufio.Writer }
+type printer struct {
+	*bufio.Writer
+	own string // the variable that stays as it is in the present key's value, or ""
+}
 
 // fields writes a struct's keys, one below the other. The first stands after what is in the line already.
 func (p printer) fields(v reflect.Value, indent int, lead string) {
@@ -41,6 +46,9 @@ func (p printer) fields(v reflect.Value, indent int, lead string) {
 		if lead == "" {
 			lead = strings.Repeat("  ", indent)
 		}
+		if p.own = ""; v.Type() == reflect.TypeFor[instances.ProcessConfig]() && f.name == "command" {
+			p.own = "${" + processPort + "}"
+		}
 		p.WriteString(lead + f.name + ":") //nolint:errcheck // Flush returns it
 		lead = ""
 		p.value(value, indent)
@@ -50,7 +58,7 @@ func (p printer) fields(v reflect.Value, indent int, lead string) {
 func (p printer) value(v reflect.Value, indent int) {
 	switch {
 	case isScalar(v.Type()):
-		p.WriteString(" " + scalarText(v) + "\n") //nolint:errcheck // Flush returns it
+		p.WriteString(" " + p.text(v) + "\n") //nolint:errcheck // Flush returns it
 	case v.Kind() == reflect.Struct:
 		p.WriteByte('\n') //nolint:errcheck // Flush returns it
 		p.fields(v, indent+1, "")
@@ -59,7 +67,7 @@ func (p printer) value(v reflect.Value, indent int) {
 	case v.Len() == 0 || isScalar(v.Type().Elem()):
 		items := make([]string, v.Len())
 		for i := range items {
-			items[i] = scalarText(v.Index(i))
+			items[i] = p.text(v.Index(i))
 		}
 		p.WriteString(" [" + strings.Join(items, ", ") + "]\n") //nolint:errcheck // Flush returns it
 	default:
@@ -79,6 +87,14 @@ func (p printer) dictionary(v reflect.Value, indent int) {
 		p.WriteString(strings.Repeat("  ", indent) + quote(k.String()) + ":") //nolint:errcheck // Flush returns it
 		p.value(v.MapIndex(k), indent)
 	}
+}
+
+func (p printer) text(v reflect.Value) string {
+	text := scalarText(v)
+	if p.own != "" {
+		text = strings.ReplaceAll(text, "$"+p.own, p.own)
+	}
+	return text
 }
 
 // scalarText writes a value the way scalar reads it.

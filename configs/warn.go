@@ -19,6 +19,9 @@ func (c Config) warn(report report) {
 	}
 	cookies := map[string]int{}
 	for i, f := range c.Functions {
+		if f.Instances.Process != nil && c.Store.Kind == StoreRedis {
+			report(fmt.Sprintf("functions[%d].instances.process", i), "runs on this machine only: another replica on this store answers 503 for the sessions here, accepted is one replica, or a function of its own for each")
+		}
 		at := under(fmt.Sprintf("functions[%d].affinity", i), report)
 		c.warnAlias(f, under(fmt.Sprintf("functions[%d]", i), report))
 		warnUnused(f.Affinity, at)

@@ -18,6 +18,11 @@ const (
 	DefaultDNSRefresh     = 5 * time.Second
 	DefaultDNSFamily      = FamilyAny
 	DefaultNamespace      = "default"
+	DefaultMinProcesses   = 1
+	DefaultMaxProcesses   = 8
+	DefaultProcessIdle    = 5 * time.Minute
+	DefaultStartTimeout   = time.Minute
+	DefaultStopGrace      = 10 * time.Second
 )
 
 // Config says where a function's instances come from and how their health is known: the key functions[].instances.
@@ -84,11 +89,21 @@ func DefaultKubernetesConfig() KubernetesConfig {
 	return KubernetesConfig{Namespace: DefaultNamespace}
 }
 
-// ProcessConfig runs local processes as instances. Not built yet.
+// ProcessConfig runs local processes as instances.
 type ProcessConfig struct {
+	// Command is the program and its arguments. ${PORT} in one is the port of the loopback address that the process is
+	// to listen on; the environment, which is Limpet's own, has it as PORT too.
 	Command []string `yaml:"command"`
-	Min     int      `yaml:"min"`
-	Max     int      `yaml:"max"`
+	Min     int      `yaml:"min"` // processes that run, or with isolation wait for a session, at least
+	Max     int      `yaml:"max"` // processes at once, at most
+	// IdleTimeout is how long a process beyond Min may be without sessions and requests.
+	IdleTimeout time.Duration `yaml:"idle_timeout"`
+	// StartTimeout is how long a process may take until it is healthy.
+	StartTimeout time.Duration `yaml:"start_timeout"`
+	// StopGrace is how long a process may take to end after SIGTERM.
+	StopGrace time.Duration `yaml:"stop_grace"`
+	Memory    ByteSize      `yaml:"memory"` // of a process with all its children; 0: no limit
+	CPU       float64       `yaml:"cpu"`    // processors, likewise
 }
 
 // HealthConfig is the active probe.
@@ -108,6 +123,14 @@ func DefaultHealthConfig() HealthConfig {
 		Path: DefaultHealthPath, Method: DefaultHealthMethod, Status: DefaultHealthStatus(),
 		Interval: DefaultHealthInterval, Timeout: DefaultHealthTimeout,
 		Failures: DefaultFailures, Successes: DefaultSuccesses,
+	}
+}
+
+// DefaultProcessConfig returns what the keys left out of functions[].instances.process mean.
+func DefaultProcessConfig() ProcessConfig {
+	return ProcessConfig{
+		Min: DefaultMinProcesses, Max: DefaultMaxProcesses, IdleTimeout: DefaultProcessIdle,
+		StartTimeout: DefaultStartTimeout, StopGrace: DefaultStopGrace,
 	}
 }
 

@@ -31,12 +31,16 @@ type Instance struct {
 	source   Source    // lists it
 	draining bool      // its source says so
 	unready  bool      // its source says so
+	filled   bool      // its source says so
+	local    bool      // its source says so
+	start    string    // its source says so
 	heardAt  time.Time // hearsay: when it was found
 	health   health
 	news     chan struct{} // closed, and another, when a probe or the registry has told something
 	asked    time.Time     // probeStale asked for a probe since
 	used     bool          // isolation: it has had its session
 	sessions int           // as the registry said last
+	asOf     time.Time     // when it was asked for that
 	drain    drain         // as the registry said last
 	lostAt   bool          // the registry has it lost
 	goneAt   bool          // the registry has it gone
@@ -92,6 +96,14 @@ func (i *Instance) Refused() { i.pool.openCircuit(i, circuitRefused, syscall.ECO
 // HomeSuspect, and the instance takes no new session, until a probe succeeds. It is probed at once.
 func (i *Instance) Unreachable(err error) { i.pool.openCircuit(i, circuitUnreachable, err) }
 
+// shared is the address that other replicas are told.
+func (i *Instance) shared() string {
+	if i.local {
+		return ""
+	}
+	return i.url.String()
+}
+
 // Gone returns a context that is cancelled when no source lists the instance any more. It stays open when the
 // pool's Run ends: a replica that leaves does not take its instances along.
 func (i *Instance) Gone() context.Context { return i.gone }
@@ -122,7 +134,7 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 // candidate says whether a new session may go here, for all that health says. Whether there is room, and whether
 // isolation has used the instance up, is the store's to say: it knows at once, and tells full from unavailable.
 func (i *Instance) candidate() bool {
-	return i.listed() && !i.drains() && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
+	return i.listed() && !i.filled && !i.drains() && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
 }
 
 // listed says whether new work may go here, for all that its source says; a drain aside, which is not only its source's.

@@ -48,7 +48,7 @@ func (p *Pool) syncLocked() {
 			i = p.newInstance(l.Place, now)
 			started = append(started, i)
 		}
-		i.source, i.draining, i.unready = l.source, l.Draining, l.Unready
+		i.listedBy(l)
 		next = append(next, i)
 	}
 	// Removals first: an instance that takes a removed one's ID must know that there was another.
@@ -68,6 +68,12 @@ func (p *Pool) syncLocked() {
 	p.judge(now)
 	p.publish(false)
 	p.reportNow()
+}
+
+// listedBy takes over what the source says of the place.
+func (i *Instance) listedBy(l listing) {
+	i.source, i.draining, i.unready, i.filled = l.source, l.Draining, l.Unready, l.Full
+	i.local, i.start = l.Local, l.Start
 }
 
 func (p *Pool) newInstance(place Place, now time.Time) *Instance {

@@ -63,6 +63,8 @@ type Pool struct {
 	kick    chan struct{} // of capacity 1: report at once
 	inquiry inquiry
 	version string
+	elastic atomic.Pointer[[]Elastic]
+	wanted  atomic.Int64 // when Want last asked for a report, in ns
 
 	mu         sync.Mutex
 	cfg        PoolConfig
@@ -71,6 +73,7 @@ type Pool struct {
 	sources    []Source
 	leaving    []Source // no longer configured; what they listed stays until the others have heard what there is
 	heard      bool     // every source has heard what there is
+	inherited  bool     // what an earlier process has left is known
 	clashes    map[clash]bool
 	instances  []*Instance // in the sources' order
 	reach      *reach
@@ -214,6 +217,7 @@ func (p *Pool) snapshot() *snapshot {
 		}
 		if i.listed() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)
+			s.occupied = s.occupied || i.filled && !i.drains()
 		}
 	}
 	if staying := slices.DeleteFunc(slices.Clone(s.healthy), (*Instance).drains); len(staying) > 0 {

@@ -125,6 +125,18 @@ func dialProbe(ctx context.Context, network, addr string) (net.Conn, error) {
 	return d.DialContext(ctx, network, addr)
 }
 
+// Probe returns the probe of a pool that is configured so, for a source that has to know before the pool does whether a
+// program is healthy: nil if it is. It is safe for concurrent use.
+func (cfg PoolConfig) Probe() func(ctx context.Context, u *url.URL) error {
+	rules, probe := newRules(cfg), newProbe()
+	return func(ctx context.Context, u *url.URL) error {
+		ctx, cancel := context.WithTimeout(ctx, rules.timeout)
+		defer cancel()
+		_, err := probe(ctx, target{url: u, request: rules.ask})
+		return err
+	}
+}
+
 func probeTCP(ctx context.Context, u *url.URL) error {
 	conn, err := dialProbe(ctx, "tcp", address(u))
 	if err != nil {

@@ -2,6 +2,7 @@ package instances
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,7 @@ type sent struct {
 	health     sessions.Health
 	unprovenAs int
 	probed     bool
+	asked      time.Time
 }
 
 // reportUntil reports once an interval, and at once when something changed, until ctx is done. Probing goes on
@@ -77,6 +79,8 @@ func (p *Pool) reportNow() {
 // report tells the registry of the removed instances, then of the present ones: a new program under a removed ID
 // gets its own incarnation only if the registry has heard in this order.
 func (p *Pool) report(ctx context.Context) error {
+	defer p.tellElastic()
+	inherited := p.inherit(ctx) // an error ends nothing here: the next report asks again
 	r, about := p.removedReport()
 	if len(about) > 0 {
 		if _, err := p.send(ctx, r); err != nil {
@@ -93,7 +97,7 @@ func (p *Pool) report(ctx context.Context) error {
 	if err == nil {
 		err = p.hearAgain(ctx)
 	}
-	return err
+	return errors.Join(inherited, err)
 }
 
 func (p *Pool) send(ctx context.Context, r sessions.Report) ([]sessions.InstanceRecord, error) {
@@ -129,7 +133,7 @@ func (p *Pool) removedReport() (sessions.Report, []sent) {
 			continue // once: another replica may list the ID again, and its word is the newer one
 		}
 		r.Instances = append(r.Instances, sessions.InstanceReport{
-			ID: gone.instance.id, URL: gone.instance.url.String(), Health: sessions.HealthGone,
+			ID: gone.instance.id, URL: gone.instance.shared(), Health: sessions.HealthGone,
 		})
 		about = append(about, sent{instance: gone.instance})
 	}
@@ -152,6 +156,7 @@ func (p *Pool) liveReport() (sessions.Report, []sent) {
 	defer p.mu.Unlock()
 	r := p.newReport()
 	var about []sent
+	asked := time.Now()
 	for _, i := range p.instances {
 		if i.hearsay.Load() {
 			continue // who lists it reports it: what is gone there must not be up because of this
@@ -162,9 +167,9 @@ func (p *Pool) liveReport() (sessions.Report, []sent) {
 		}
 		h := i.health.report()
 		r.Instances = append(r.Instances, sessions.InstanceReport{
-			ID: i.id, URL: i.url.String(), Start: i.health.start, Health: h,
+			ID: i.id, URL: i.shared(), Start: i.health.start, Health: h,
 		})
-		about = append(about, sent{i, h, i.health.unprovenAs, !i.health.probedAt.IsZero()})
+		about = append(about, sent{i, h, i.health.unprovenAs, !i.health.probedAt.IsZero(), asked})
 	}
 	return r, about
 }
@@ -181,6 +186,7 @@ func (p *Pool) take(about []sent, records []sessions.InstanceRecord) {
 		}
 		before, had, drained := i.incarnation.Load(), i.sessions, i.drain
 		i.accept(records[n], s.health == sessions.HealthUp && s.unprovenAs == i.health.unprovenAs)
+		i.asOf = s.asked
 		freed = freed || i.candidate() && i.sessions < had
 		p.logDrain(i, drained)
 		i.tell()

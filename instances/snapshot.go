@@ -16,6 +16,7 @@ type snapshot struct {
 	takers     []*Instance // of each candidate
 	leaving    bool        // healthy are draining ones
 	drained    []sessions.Home
+	occupied   bool          // there are healthy instances that only their source calls full
 	changed    chan struct{} // closed when candidates gain a member or a slot; shared by the snapshots in between
 }
 
@@ -121,6 +122,7 @@ func (p *Pool) Lookup(h sessions.Home) (*Instance, bool) {
 func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
 	all := p.current.Load().healthy
 	if len(all) == 0 {
+		p.Want(1)
 		return nil, false
 	}
 	// Two draws, not a scan: replicas that all sent to the emptiest would flood it together.
@@ -128,6 +130,9 @@ func (p *Pool) Pick(exclude func(*Instance) bool) (*Instance, bool) {
 	best := emptiest(drawn[:], exclude)
 	if best == nil || best.Full() {
 		best = emptiest(all, exclude)
+	}
+	if best == nil || best.Full() {
+		p.Want(1)
 	}
 	return best, best != nil
 }

@@ -16,6 +16,14 @@ type Place struct {
 	// Unready says that the source, beside what the probes say, does not hold the place for ready: it gets no new
 	// session. Those that it has are routed.
 	Unready bool
+	// Full says that the place takes no further session whatever the registry says: with isolation a source may know that
+	// its only one was there, and the registry may have forgotten.
+	Full bool
+	// Local says that no other replica reaches the place: none is told its address.
+	Local bool
+	// Start is the start nonce of a program that gives none, where the source can tell it from the one before. "": it
+	// cannot.
+	Start string
 }
 
 // Source says where a function's instances live. sourcetest is its conformance suite. Its methods are safe for

@@ -102,6 +102,7 @@ func (p *Pool) setSources(all []Source) {
 		}
 	}
 	p.sources = all
+	p.noteElastic()
 	p.leaving = slices.DeleteFunc(p.leaving, func(s Source) bool { return slices.Contains(all, s) })
 }
 

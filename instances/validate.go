@@ -51,7 +51,6 @@ func (c Config) validate(report func(key, problem string), others bool) {
 }
 
 func (c Config) validateSources(report func(key, problem string), others bool) {
-	const problem = "this source is not built yet, accepted is static, dns or kubernetes"
 	if c.DNS != nil {
 		c.DNS.validate(func(key, problem string) { report("dns."+key, problem) })
 	}
@@ -59,7 +58,7 @@ func (c Config) validateSources(report func(key, problem string), others bool) {
 		c.Kubernetes.validate(func(key, problem string) { report("kubernetes."+key, problem) })
 	}
 	if c.Process != nil {
-		report("process", problem)
+		c.Process.validate(func(key, problem string) { report("process."+key, problem) })
 	}
 	if !others && len(c.Static) == 0 && c.DNS == nil && c.Kubernetes == nil && c.Process == nil {
 		report("static", "a function without instances can answer nothing, accepted is at least one {id, url}")

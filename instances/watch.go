@@ -1,6 +1,7 @@
 package instances
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -62,6 +63,7 @@ func (p *Pool) probed(i *Instance, r result) {
 	h, now := &i.health, time.Now()
 	before := *h
 	if r.err == nil {
+		r.start = cmp.Or(r.start, i.start)
 		h.pass(r, p.rules.successes, now)
 		if h.lost && h.phase == phaseReady {
 			h.returned(i.lostAt)

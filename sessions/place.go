@@ -16,12 +16,10 @@ func (t *Table) place(from string, ask func(candidates []Home) error) (err error
 			return err
 		}
 	}
-	if offered {
-		return err
+	if !offered {
+		err = t.noRoom(ask(nil), 0)
 	}
-	if err = ask(nil); errors.Is(err, ErrFull) {
-		return ErrNoInstance
-	}
+	t.wantRoom(err)
 	return err
 }
 

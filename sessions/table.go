@@ -102,6 +102,8 @@ type Table struct {
 	lost    func()
 	drained func()
 	find    func(context.Context, Home)
+	want    func(n int)
+	taken   func() bool
 }
 
 // TableStore is what a table needs of a Store.
@@ -125,6 +127,11 @@ type TableConfig struct {
 	// Find makes the pool learn from the registry where a home lives that its State calls unknown. It is asked about
 	// homes that other replicas have seen healthy a moment ago. nil: there are no other replicas.
 	Find func(ctx context.Context, h Home)
+	// Want is told that n sessions, at least 1, find no instance with room: where instances can be had, it is time for
+	// one more. It is told again with each try of who waits, and must not block; may be nil.
+	Want func(n int)
+	// Occupied says that there are healthy instances though none is a candidate, because all are full; may be nil.
+	Occupied func() bool
 }
 
 // NewTable returns a table.
@@ -141,12 +148,19 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Find == nil {
 		cfg.Find = func(context.Context, Home) {}
 	}
+	if cfg.Want == nil {
+		cfg.Want = func(int) {}
+	}
+	if cfg.Occupied == nil {
+		cfg.Occupied = func() bool { return false }
+	}
 	if cfg.Queue == nil {
 		cfg.Queue = NewQueue()
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
 		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained, find: cfg.Find,
+		want: cfg.Want, taken: cfg.Occupied,
 	}
 }
 

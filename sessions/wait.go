@@ -21,22 +21,14 @@ func (t *Table) wait(ctx context.Context, id string, try func(ctx context.Contex
 	for {
 		switch first, err := ticket.turn(ctx); {
 		case err != nil:
-			return t.noRoom(err)
+			return t.noRoom(err, len(t.pool.Candidates(0)))
 		case first:
-			return t.noRoom(t.head(ctx, try))
+			return t.noRoom(t.head(ctx, try), len(t.pool.Candidates(0)))
 		}
 		if err := try(ctx, false); !errors.Is(err, ErrFull) {
 			return err
 		}
 	}
-}
-
-// noRoom names the reason why a wait ended without a slot.
-func (t *Table) noRoom(err error) error {
-	if errors.Is(err, ErrFull) && len(t.pool.Candidates(0)) == 0 {
-		return ErrNoInstance
-	}
-	return err
 }
 
 // head asks the store for a slot until there is one, or ctx is done.

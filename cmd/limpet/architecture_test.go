@@ -20,7 +20,8 @@ const module = "github.com/limpet-proxy/limpet"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/limpet": {
-			"affinity", "api", "configs", "dialects", "instances", "instances/dns", "instances/kubernetes", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
+			"affinity", "api", "configs", "dialects", "instances", "instances/dns", "instances/kubernetes",
+			"instances/process", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
 			"sessions", "sessions/embeddedstore", "sessions/redisstore",
 		},
 		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
@@ -34,6 +35,7 @@ func arrows() map[string][]string {
 		"instances/dns":                 {"instances"},
 		"instances/kubernetes":          {"instances"},
 		"instances/kubernetes/kubetest": {},
+		"instances/process":             {"instances"},
 		"instances/sourcetest":          {"instances"},
 		"sessions":                      {"metrics"},
 		"sessions/embeddedstore":        {"metrics", "sessions"},
@@ -64,7 +66,7 @@ func owners() map[string][]string {
 		"github.com/hashicorp/golang-lru":                         {"sessions", "sample"},
 		"golang.org/x/sync":                                       {"sessions", "cmd/limpet"},
 		"golang.org/x/time":                                       {"api"},
-		"golang.org/x/sys":                                        {"sessions/embeddedstore", "load", "load/wire"},
+		"golang.org/x/sys":                                        {"sessions/embeddedstore", "load", "load/wire", "instances/process"},
 		"golang.org/x/net/http/httpguts":                          {"load"},
 		"golang.org/x/term":                                       {"cmd/limpet"},
 		"github.com/HdrHistogram/hdrhistogram-go":                 {"load"},

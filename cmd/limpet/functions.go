@@ -12,6 +12,7 @@ import (
 
 	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/instances"
+	processes "github.com/limpet-proxy/limpet/instances/process"
 	"github.com/limpet-proxy/limpet/metrics"
 	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
@@ -24,9 +25,10 @@ type functionID struct{ name, qualifier string }
 // they were.
 type running struct {
 	function *proxy.Function
-	pool     *instances.Pool  // of a version; nil for an alias
-	split    *instances.Split // over all versions of the function, made anew by each reload; nil where there is only one
-	sources  []source         // of the pool, beside the static list
+	pool     *instances.Pool   // of a version; nil for an alias
+	split    *instances.Split  // over all versions of the function, made anew by each reload; nil where there is only one
+	sources  []source          // of the pool, beside the static list
+	local    *processes.Source // of the pool; nil: it runs no processes
 	queue    *sessions.Queue
 	stop     context.CancelFunc // ends the pool
 	stopped  chan struct{}      // closed when the pool's goroutines have ended
@@ -38,6 +40,7 @@ type functions struct {
 	cache   *sessions.Cache
 	metrics *metrics.Metrics
 	logger  *slog.Logger
+	host    processes.Host
 	keys    *affinity.Keys // signs the cookies of functions without a keys_file
 
 	shared bool             // other replicas may share the store
@@ -57,7 +60,8 @@ type prepared struct {
 	cfg     proxy.FunctionConfig
 	rule    affinity.Rule
 	sources []source
-	pool    *instances.Pool // fresh; dropped when the function runs already; nil for an alias
+	pool    *instances.Pool   // fresh; dropped when the function runs already; nil for an alias
+	local   *processes.Source // fresh, likewise, unless the function has run no processes yet
 }
 
 // apply makes cfgs the functions in force and returns their routes: all of them, or, after an error, none.
@@ -128,6 +132,7 @@ func (f *functions) prepare(cfg proxy.FunctionConfig, old *running) (prepared, e
 	if p.sources, err = f.newSources(cfg, old); err != nil {
 		return prepared{}, err
 	}
+	p.local = f.newProcesses(cfg)
 	p.pool, err = instances.NewPool(f.poolConfig(p))
 	return p, err
 }
@@ -146,6 +151,9 @@ func (f *functions) poolConfig(p prepared) instances.PoolConfig {
 	}
 	if cfg.OnInstanceLoss == sessions.LossFail {
 		pc.LossGrace = cfg.LossGrace
+	}
+	if p.local != nil {
+		pc.Sources = append(pc.Sources, p.local)
 	}
 	return pc
 }
@@ -167,6 +175,7 @@ func (f *functions) enforce(p prepared, in plan) (err error) {
 		if f.shared {
 			tc.Find = r.find()
 		}
+		tc.Want, tc.Occupied = r.growth()
 		function.Table = sessions.NewTable(tc)
 	}
 	r.function = function
@@ -182,12 +191,17 @@ func (f *functions) work(p prepared) (*running, error) {
 	case p.cfg.IsAlias():
 		r = running{queue: sessions.NewQueue()}
 	case old == nil || old.pool == nil:
-		r = f.start(p.pool)
+		r = f.start(p)
 	default:
+		p.local = keptProcesses(old.local, p)
 		if err := old.pool.Apply(f.poolConfig(p)); err != nil {
 			return nil, err
 		}
+		if p.local != nil {
+			p.local.Apply(f.processConfig(p.cfg))
+		}
 		r = *old
+		r.local = p.local
 	}
 	if old != nil {
 		r.queue = old.queue
@@ -197,9 +211,10 @@ func (f *functions) work(p prepared) (*running, error) {
 }
 
 // start runs a new pool.
-func (f *functions) start(pool *instances.Pool) running {
+func (f *functions) start(p prepared) running {
 	ctx, stop := context.WithCancel(context.Background())
-	r := running{pool: pool, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
+	pool := p.pool
+	r := running{pool: pool, local: p.local, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
 	go func() {
 		defer close(r.stopped)
 		pool.Run(ctx)
@@ -259,8 +274,12 @@ func (f *functions) tables() (all []*sessions.Table) {
 
 // close stops every pool and waits for it.
 func (f *functions) close() {
-	for _, r := range f.snapshot() {
-		r.end()
+	all := f.snapshot()
+	for _, r := range all {
+		r.halt() // together: processes take their time to end
+	}
+	for _, r := range all {
+		r.wait()
 		r.function.Transports.CloseIdle()
 	}
 	f.retiring.Wait()

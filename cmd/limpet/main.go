@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), instanceCommand(), loadCommand(), versionCommand(),
-		sessionsCommand(), instancesCommand())
+		sessionsCommand(), instancesCommand(), keepCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -74,6 +74,9 @@ func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, e
 		store: p.store, cache: p.cache, metrics: p.metrics, logger: logger, all: map[functionID]*running{},
 		shared: cfg.Store.Kind == configs.StoreRedis, own: p.listeners(),
 	}
+	if p.functions.host, err = newHost(cfg.Store.Kind, p.data.Addr().String()); err != nil {
+		return nil, errors.Join(err, p.data.Close(), p.admin.Close(), p.store.Close())
+	}
 	p.metrics.CollectInstances(p.functions.samples)
 	p.metrics.CollectTable(p.tableSample)
 	return p, nil

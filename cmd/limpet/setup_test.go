@@ -36,6 +36,8 @@ type function struct {
 	perInstance int    // 100000
 	idle        time.Duration
 	more        string // further lines, indented by 4
+	isolation   bool
+	process     string // flow mapping, instead of instances
 	instances   []*instance
 	programs    []*sampleProgram // further ones
 	weights     string           // flow mapping; of an alias, which has no instances
@@ -64,8 +66,16 @@ func (f function) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  - name: %s\n    match: {path: %s}\n", cmp.Or(f.name, "counter"), cmp.Or(f.path, "/"))
 	fmt.Fprintf(&b, "    affinity: %s\n", cmp.Or(f.affinity, "{type: HEADER_FIELD}"))
-	fmt.Fprintf(&b, "    sessions: {per_instance: %d, idle_timeout: %s}\n%s\n", f.perInstance, cmp.Or(f.idle, time.Hour), f.more)
-	b.WriteString("    instances:\n      health: {interval: 200ms, timeout: 10s, failures: 10, successes: 1}\n      static:\n")
+	if f.isolation {
+		f.perInstance = 1
+	}
+	fmt.Fprintf(&b, "    sessions: {per_instance: %d, isolation: %t, idle_timeout: %s}\n%s\n",
+		f.perInstance, f.isolation, cmp.Or(f.idle, time.Hour), f.more)
+	b.WriteString("    instances:\n      health: {interval: 200ms, timeout: 10s, failures: 10, successes: 1}\n")
+	if f.process != "" {
+		return b.String() + "      process: " + f.process + "\n"
+	}
+	b.WriteString("      static:\n")
 	for _, inst := range f.instances {
 		fmt.Fprintf(&b, "        - {id: %s, url: \"%s\"}\n", inst.name, inst.URL())
 	}

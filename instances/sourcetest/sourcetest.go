@@ -29,6 +29,8 @@ type Harness struct {
 	// Named says that IDs are the operator's or the cluster's own names. Others are made of addresses, and must not show
 	// them.
 	Named bool
+	// Own says that each replica has places of its own, which no other lists.
+	Own bool
 	// Patience bounds every wait; only a failing check spends it. 0: 20 s.
 	Patience time.Duration
 }

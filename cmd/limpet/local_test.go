@@ -1,0 +1,339 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// instanceCommand is the command of a sample instance of this name.
+func instanceCommand(name string) string {
+	return fmt.Sprintf(`[/proc/self/exe, instance, --listen, "127.0.0.1:${PORT}", --name, %s]`, name)
+}
+
+// local is a setup whose only function runs its instances itself.
+func local(f function, process string) setup {
+	f.process = process
+	return setup{functions: []function{f}}
+}
+
+// commands are the processes that run instances' commands below a limpet: those whose parent is a keeper.
+func (p *process) commands() (pids []int) {
+	all := families()
+	for _, keeper := range all[p.cmd.Process.Pid] {
+		pids = append(pids, all[keeper]...)
+	}
+	return pids
+}
+
+// families are the living processes of this machine, by their parents.
+func families() map[int][]int {
+	all := map[int][]int{}
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if child, err := strconv.Atoi(e.Name()); err == nil {
+			up := parent(child)
+			all[up] = append(all[up], child)
+		}
+	}
+	return all
+}
+
+// offspring are all that pid has started, and those that they have.
+func offspring(pid int) (pids []int) {
+	all := families()
+	for next := []int{pid}; len(next) > 0; next = next[1:] {
+		pids, next = append(pids, all[next[0]]...), append(next, all[next[0]]...)
+	}
+	return pids
+}
+
+// parent returns a process's parent; 0 of one that is gone, or a zombie.
+func parent(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(f) < 2 || string(f[0]) == "Z" || string(f[0]) == "X" {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(f[1]))
+	return n
+}
+
+// awaitGone waits until none of these processes is there.
+func (p *process) awaitGone(pids []int) {
+	p.t.Helper()
+	p.eventually(func() error {
+		if left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return parent(pid) == 0 }); len(left) > 0 {
+			return fmt.Errorf("processes %v are left", left)
+		}
+		return nil
+	})
+}
+
+// end ends a session by the session API.
+func (p *process) end(id string) error {
+	req, err := http.NewRequest(http.MethodDelete, p.admin+"/2023-03-30/functions/counter/sessions/"+id, nil)
+	if err != nil {
+		return err
+	}
+	r, err := do(quick, req)
+	if err == nil && r.status != http.StatusOK {
+		err = fmt.Errorf("end %s: %v", id, r)
+	}
+	return err
+}
+
+// census counts the commands below a limpet, again and again.
+type census struct {
+	mu   sync.Mutex
+	seen map[int]bool
+	most int
+}
+
+func (c *census) run(p *process, stop <-chan struct{}) {
+	for {
+		pids := p.commands()
+		c.mu.Lock()
+		c.most = max(c.most, len(pids))
+		for _, pid := range pids {
+			c.seen[pid] = true
+		}
+		c.mu.Unlock()
+		select {
+		case <-stop:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+const (
+	isolatedSessions = 200
+	isolatedMax      = 12
+)
+
+// oneSession uses a session three times and ends it. It returns the start nonce of the process that it had.
+func oneSession(p *process, client *http.Client, id string) (string, error) {
+	start := ""
+	for n := 1; n <= 3; n++ {
+		r, err := good(client, p.listen, id)
+		if err != nil {
+			return "", err
+		}
+		if r.Count != n || n > 1 && r.Start != start || n == 1 && r.event() != "created" {
+			return "", fmt.Errorf("session %s, request %d: %v %s", id, n, r, r.event())
+		}
+		start = r.Start
+	}
+	return start, p.end(id)
+}
+
+func TestTwoHundredIsolatedSessionsOnProcesses(t *testing.T) {
+	s := local(function{isolation: true, more: "    when_full: {wait: 1m}"},
+		fmt.Sprintf(`{command: %s, min: 2, max: %d, idle_timeout: 1s}`, instanceCommand("x"), isolatedMax))
+	p := serve(t, s.file(t))
+	counted, stop, done := &census{seen: map[int]bool{}}, make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		counted.run(p, stop)
+	}()
+	client := &http.Client{Timeout: 2 * time.Minute, Transport: newClient().Transport}
+	var ids []string
+	for n := range isolatedSessions {
+		ids = append(ids, fmt.Sprintf("session%d", n))
+	}
+	var mu sync.Mutex
+	served := map[string]string{}
+	inParallel(16, slices.Values(ids), func(id string) {
+		start, err := oneSession(p, client, id)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if other, twice := served[start]; twice {
+			t.Errorf("sessions %s and %s had one process", id, other)
+		}
+		served[start] = id
+	})
+	close(stop)
+	<-done
+	require.Len(t, served, isolatedSessions)
+	require.LessOrEqual(t, counted.most, isolatedMax)
+	require.Greater(t, counted.most, 2)
+
+	// All sessions have ended, and so have their processes; two wait for the next.
+	p.eventually(func() error {
+		if n := len(p.commands()); n != 2 {
+			return fmt.Errorf("%d processes", n)
+		}
+		return nil
+	})
+	t.Logf("%d sessions, at most %d processes at once, %d of them seen", len(served), counted.most, len(counted.seen))
+	alive := p.commands()
+	var over []int
+	for pid := range counted.seen {
+		if !slices.Contains(alive, pid) {
+			over = append(over, pid)
+		}
+	}
+	require.Greater(t, len(over), isolatedSessions/2)
+	p.awaitGone(over)
+}
+
+// family is a command with a grandchild that has left its group and its session.
+func family(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	return fmt.Sprintf(`[/bin/sh, -c, "setsid sleep 4321 & sleep 4322 & exec %s instance --listen 127.0.0.1:$PORT --name x"]`, exe)
+}
+
+func TestNoProcessOutlivesALimpetThatIsKilled(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]function{"shared": {}, "isolated": {isolation: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "store")
+			s := local(f, fmt.Sprintf("{command: %s, min: 2, max: 4}", family(t)))
+			s.store = fmt.Sprintf("{kind: embedded, path: %q}", dir)
+			file := s.file(t)
+			p := serve(t, file)
+			before := p.answer("/", "alice")
+			pids := offspring(p.cmd.Process.Pid)
+			require.GreaterOrEqual(t, len(pids), 2*4, "keepers, commands and what those have started")
+			p.kill()
+			p.awaitGone(pids)
+
+			// The table is as durable as ever. The state was in the process.
+			p = serve(t, file)
+			after := p.answer("/", "alice")
+			require.NotEqual(t, before.Start, after.Start)
+			require.Equal(t, 1, after.Count)
+			require.Greater(t, after.epoch, before.epoch)
+			require.Contains(t, after.event(), `rehomed; reason="instance gone"`)
+			p.answer("/", "bob")
+		})
+	}
+}
+
+// With fail the session ends, once its home has stayed away for the grace, and the client is told so.
+func TestSessionsOfKilledProcessesEndWithFail(t *testing.T) {
+	t.Parallel()
+	s := local(function{more: "    on_instance_loss: fail\n    loss_grace: 300ms"}, fmt.Sprintf("{command: %s}", instanceCommand("x")))
+	s.store = fmt.Sprintf("{kind: embedded, path: %q}", filepath.Join(t.TempDir(), "store"))
+	file := s.file(t)
+	p := serve(t, file)
+	before := p.answer("/", "alice")
+	p.kill()
+	p = serve(t, file)
+	var after reply
+	p.eventually(func() (err error) {
+		after, err = good(quick, p.listen, "alice")
+		return err
+	})
+	require.Equal(t, "created", after.event())
+	require.NotEqual(t, before.Start, after.Start)
+}
+
+func TestACrashedProcessIsReplacedAndItsSessionsTold(t *testing.T) {
+	t.Parallel()
+	p := serve(t, local(function{}, fmt.Sprintf("{command: %s}", instanceCommand("x"))).file(t))
+	before := p.answer("/", "alice")
+	pids := p.commands()
+	require.Len(t, pids, 1)
+	require.NoError(t, syscall.Kill(pids[0], syscall.SIGKILL))
+	line := p.awaitLog("process ended by itself")
+	require.Contains(t, line["error"], "signal: killed")
+	require.Equal(t, "counter", line["function"])
+	var after reply
+	p.eventually(func() (err error) {
+		after, err = good(quick, p.listen, "alice")
+		return err
+	})
+	require.Contains(t, after.event(), "rehomed")
+	require.NotEqual(t, before.Start, after.Start)
+	require.Equal(t, 1, after.Count)
+}
+
+func TestASessionWaitsForANewProcess(t *testing.T) {
+	t.Parallel()
+	f := function{perInstance: 2, more: "    when_full: {wait: 20s}"}
+	p := serve(t, local(f, fmt.Sprintf("{command: %s, min: 1, max: 3}", instanceCommand("x"))).file(t))
+	starts := map[string]int{}
+	for n := range 6 {
+		starts[p.answer("/", fmt.Sprintf("s%d", n)).Start]++
+	}
+	require.Len(t, starts, 3)
+	for _, n := range starts {
+		require.Equal(t, 2, n, "two sessions to each")
+	}
+	s := local(function{perInstance: 1}, fmt.Sprintf("{command: %s, min: 1, max: 1}", instanceCommand("x")))
+	p = serve(t, s.file(t))
+	p.answer("/", "a")
+	r, err := get(quick, p.listen, "b")
+	require.NoError(t, err)
+	require.Equal(t, "NoCapacity", r.code())
+	s = local(function{isolation: true}, fmt.Sprintf("{command: %s, min: 1, max: 1}", instanceCommand("x")))
+	p = serve(t, s.file(t))
+	p.answer("/", "a")
+	time.Sleep(500 * time.Millisecond) // so that its source knows that it is full
+	r, err = get(quick, p.listen, "b")
+	require.NoError(t, err)
+	require.Equal(t, "NoCapacity", r.code())
+}
+
+func TestOutputOfProcessesIsInTheLog(t *testing.T) {
+	t.Parallel()
+	p := serve(t, local(function{}, fmt.Sprintf("{command: %s}", instanceCommand("x"))).file(t))
+	p.eventually(func() error {
+		if !strings.Contains(p.stderr.String(), "sample instance x listens") {
+			return fmt.Errorf("no such line")
+		}
+		return nil
+	})
+	for line := range strings.Lines(p.stderr.String()) {
+		if strings.Contains(line, "sample instance x listens") {
+			require.Contains(t, line, `"function":"counter"`)
+			require.Contains(t, line, `"instance":"p-0-`)
+			require.Contains(t, line, `"stream":"stdout"`)
+		}
+	}
+}
+
+func TestACommandThatDoesNotStartIsAReason(t *testing.T) {
+	t.Parallel()
+	s := setup{functions: []function{
+		{name: "broken", path: "/broken", process: "{command: [limpet-no-such-program]}"}, {instances: samples(t, 1)},
+	}}
+	p := start(t, "serve", "-c", s.file(t))
+	p.awaitServing()
+	p.eventually(func() error {
+		status, body := p.readyz()
+		reasons := strings.Join(body.Reasons, "\n")
+		if status != http.StatusOK || body.Status != "degraded" || !strings.Contains(reasons, "broken/LATEST: processes do not start") ||
+			!strings.Contains(reasons, "executable file not found") {
+			return fmt.Errorf("%d %s %s", status, body.Status, reasons)
+		}
+		return nil
+	})
+	p.answer("/", "alice") // the others go on
+	r, err := get(quick, p.listen+"/broken", "alice")
+	require.NoError(t, err)
+	require.Equal(t, "InstanceUnavailable", r.code())
+}
