@@ -121,6 +121,11 @@ func (a Admin) view() dashboard.View {
 		for _, i := range f.Instances {
 			shown.Instances = append(shown.Instances, dashboard.Instance(i))
 		}
+		for _, v := range f.Versions {
+			shown.Versions = append(shown.Versions, dashboard.Version{
+				Qualifier: v.Qualifier, Weight: v.Weight, Share: f.share(v), Instances: v.Instances, Ready: v.Ready, Sessions: v.Sessions,
+			})
+		}
 		v.Functions = append(v.Functions, shown)
 	}
 	return v

@@ -32,7 +32,7 @@ type fcInstance struct {
 
 // fcInstanceFilter is what ListInstances was asked for.
 type fcInstanceFilter struct {
-	qualifier     string
+	qualifiers    []string // nil: all; of an alias, its versions
 	ids, statuses []string // nil: all
 	withAllActive bool
 	from, to      int64 // ms
@@ -100,7 +100,8 @@ func (c *call) fcInstanceFilter() (f fcInstanceFilter, err *dialects.Error) {
 			return f, err
 		}
 	}
-	f.qualifier, f.startKey = values["qualifier"], values["startKey"]
+	f.startKey = values["startKey"]
+	f.qualifiers = c.qualifiersOf(values["qualifier"])
 	if f.limit, err = fcInstancePage().parse(values["limit"]); err != nil {
 		return f, err
 	}
@@ -124,6 +125,17 @@ func (c *call) fcInstanceFilter() (f fcInstanceFilter, err *dialects.Error) {
 		return f, dialects.Invalid("withAllActive", "accepted are true and false")
 	}
 	return f, nil
+}
+
+// qualifiersOf returns the versions whose instances a qualifier stands for: itself, or those of an alias; nil for none.
+func (c *call) qualifiersOf(qualifier string) []string {
+	if qualifier == "" {
+		return nil
+	}
+	if f, err := c.lookup(c.function, qualifier); err == nil && len(f.Versions) > 0 {
+		return f.Versions
+	}
+	return []string{qualifier}
 }
 
 // jsonList reads a JSON array of strings, which is how the SDK puts a list into one parameter.
@@ -157,7 +169,7 @@ func (f fcInstanceFilter) wants(i fcInstance) bool {
 	}
 	lived := i.CreatedTimeMs <= f.to && end >= f.from
 	return (lived || f.withAllActive && i.DestroyedTimeMs == 0) &&
-		(f.qualifier == "" || f.qualifier == i.Qualifier) &&
+		(len(f.qualifiers) == 0 || slices.Contains(f.qualifiers, i.Qualifier)) &&
 		(len(f.ids) == 0 || slices.Contains(f.ids, i.InstanceID)) &&
 		(len(f.statuses) == 0 || slices.ContainsFunc(f.statuses, func(s string) bool { return strings.EqualFold(s, i.Status) })) &&
 		i.InstanceID > f.startKey

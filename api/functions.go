@@ -25,6 +25,16 @@ type functionListed struct {
 	JobID     string           `json:"jobId"`
 	FleetID   string           `json:"fleetId"`
 	Instances []instanceListed `json:"instances"`
+	Versions  []versionListed  `json:"versions,omitempty"` // of an alias, whose instances are theirs
+}
+
+type versionListed struct {
+	Qualifier string  `json:"qualifier"`
+	Weight    int     `json:"weight"`
+	Share     float64 `json:"share"` // of new sessions, now: 0 without a ready instance
+	Instances int     `json:"instances"`
+	Ready     int     `json:"ready"`
+	Sessions  int     `json:"sessions"` // on its instances, whichever way they came
 }
 
 type instanceListed struct {
@@ -55,6 +65,9 @@ func (a Admin) listFunctions(w http.ResponseWriter, r *http.Request) {
 				ID: i.ID, WorkerID: names.worker(f.Name, f.Qualifier, i.ID), State: i.State, Since: i.Since,
 				Sessions: i.Sessions, PerInstance: i.PerInstance, InFlight: i.InFlight, Drain: i.drain(),
 			})
+		}
+		for _, v := range f.Versions {
+			listed.Versions = append(listed.Versions, versionListed{v.Qualifier, v.Weight, f.share(v), v.Instances, v.Ready, v.Sessions})
 		}
 		list.Functions = append(list.Functions, listed)
 	}

@@ -45,7 +45,7 @@ func onInstance(id string, run func(*call, Function) (any, *dialects.Error)) fun
 			return nil, err
 		}
 		c.qualifier = q
-		f, err := c.lookup(c.function, q)
+		f, err := c.versioned(c.function, q)
 		if err != nil {
 			return nil, err
 		}

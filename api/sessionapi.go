@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -51,6 +52,7 @@ type Function struct {
 	Affinity        sessions.Affinity
 	Source          string          // of its instances: static, …
 	Table           *sessions.Table // nil for a function without sessions
+	Versions        []string        // of an alias: the qualifiers whose instances serve it, sorted; nil: it has instances of its own
 	// Issue gives the client of a session that was made for it what it has to present, if that is more than the ID: a
 	// signed cookie. secure says that it came over TLS.
 	Issue func(h http.Header, s sessions.Session, secure bool)
@@ -100,6 +102,16 @@ func (a *SessionAPI) lookup(name, qualifier string) (Function, *dialects.Error) 
 		}
 	}
 	return Function{}, dialects.FunctionNotFound(name, qualifier)
+}
+
+// versioned is lookup, for one that has instances of its own: an alias's are its versions', and two of those may have the
+// same ID.
+func (a *SessionAPI) versioned(name, qualifier string) (Function, *dialects.Error) {
+	f, err := a.lookup(name, qualifier)
+	if err == nil && len(f.Versions) > 0 {
+		err = dialects.Invalid("qualifier", qualifier+" is an alias, accepted is the version of the instance: "+strings.Join(f.Versions, ", "))
+	}
+	return f, err
 }
 
 // known says whether a function of that name is configured, with whatever qualifier.

@@ -34,6 +34,46 @@ type FunctionStatus struct {
 	Probed          bool   // each instance has been probed once, or there is none to probe
 	Problem         string // why instances do not start that Limpet runs itself; "": they do
 	Instances       []InstanceStatus
+	Versions        []VersionStatus // of an alias, which has no instances of its own
+}
+
+// VersionStatus is one version of an alias at the moment.
+type VersionStatus struct {
+	Qualifier string
+	Weight    int
+	Instances int // all of them
+	Ready     int // those that take new sessions
+	Sessions  int // Active, on its instances, whichever way they came
+}
+
+// NewVersionStatus sums up a version, to which an alias gives this weight.
+func NewVersionStatus(version FunctionStatus, weight int) VersionStatus {
+	v := VersionStatus{Qualifier: version.Qualifier, Weight: weight, Instances: len(version.Instances)}
+	for _, i := range version.Instances {
+		v.Sessions += i.Sessions
+		if i.State == stateReady {
+			v.Ready++
+		}
+	}
+	return v
+}
+
+// live is the sum of the weights that count now: those of versions that have an instance for a new session.
+func (f FunctionStatus) live() (total int) {
+	for _, v := range f.Versions {
+		if v.Ready > 0 {
+			total += v.Weight
+		}
+	}
+	return total
+}
+
+// share is the part of new sessions, 0 to 1, that a version gets now.
+func (f FunctionStatus) share(v VersionStatus) float64 {
+	if v.Ready == 0 || v.Weight == 0 {
+		return 0
+	}
+	return float64(v.Weight) / float64(f.live())
 }
 
 // InstanceStatus is one instance of a function at the moment, as this replica sees it.
@@ -96,6 +136,12 @@ func newReadiness(draining bool, store StoreStatus, functions []FunctionStatus) 
 		for _, i := range f.Instances {
 			if i.State == stateReady {
 				entry.Ready++
+			}
+		}
+		for _, v := range f.Versions {
+			entry.Instances += v.Instances
+			if v.Weight > 0 { // no new session comes to the others
+				entry.Ready += v.Ready
 			}
 		}
 		r.Functions = append(r.Functions, entry)

@@ -67,11 +67,10 @@ func TestKeys(t *testing.T) {
 		{"? cache\n: {sessions: 1, sessions: 2}\nlisten: 127.0.0.1:1\n'listen': 127.0.0.1:2\n" + one, `
 2:17: cache.sessions: is given twice, first in line 2, accepted is once
 4:1: listen: is given twice, first in line 3, accepted is once`},
-		{fn("weights: {v1: 1}"), "1:14: functions[0].weights: is not built yet, accepted is to leave it out"},
 		// A slip in the name of a required key is one problem, not two.
 		{"functions:\n  - nmae: a\n    instances:\n      statik: []\n", `
-2:5: functions[0].nmae: is an unknown key, did you mean name? Accepted are name, qualifier, match, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts
-4:7: functions[0].instances.statik: is an unknown key, did you mean static? Accepted are static, dns, kubernetes, process, health, drain_deadline`},
+2:5: functions[0].nmae: is an unknown key, did you mean name? Accepted are name, qualifier, match, weights, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts
+4:7: functions[0].instances.statik: is an unknown key, did you mean static? Accepted are static, dns, kubernetes, process, health, allowed_ranges, drain_deadline`},
 	})
 }
 
@@ -103,8 +102,8 @@ func TestTypes(t *testing.T) {
 2:8: admin: has no value, accepted is text
 3:9: limits: has no value, accepted is a mapping with the keys header_bytes, header_timeout
 4:29: trusted_proxies[1]: has no value, accepted is text`},
-		{"functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      health:\n", "5:7: functions[0].instances.health: has no value, accepted is a mapping with the keys path, interval, timeout, failures, successes; {} takes their defaults"},
-		{"functions: {name: a}\n", "1:12: functions: is a mapping, accepted is a list, each item a mapping with the keys name, qualifier, match, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts"},
+		{"functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      health:\n", "5:7: functions[0].instances.health: has no value, accepted is a mapping with the keys path, method, status, interval, timeout, failures, successes; {} takes their defaults"},
+		{"functions: {name: a}\n", "1:12: functions: is a mapping, accepted is a list, each item a mapping with the keys name, qualifier, match, weights, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts"},
 	})
 }
 

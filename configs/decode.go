@@ -82,6 +82,9 @@ func below(a, b string) bool {
 }
 
 func (d *decoder) decode(key string, n ast.Node, v reflect.Value) {
+	if v.Kind() == reflect.Map {
+		v.Set(reflect.MakeMap(v.Type())) // also where it is empty, or broken: it is there
+	}
 	n = d.plain(key, n)
 	if n == nil {
 		return
@@ -99,6 +102,8 @@ func (d *decoder) decode(key string, n ast.Node, v reflect.Value) {
 		d.mapping(key, n, v)
 	case reflect.Slice:
 		d.list(key, n, v)
+	case reflect.Map:
+		d.dictionary(key, n, v)
 	case reflect.Pointer:
 		elem := defaulted(v.Type().Elem())
 		d.decode(key, n, elem)
@@ -135,7 +140,21 @@ func (d *decoder) mapping(key string, n ast.Node, v reflect.Value) {
 		d.fail(key, nodePosition(n), "is %s, accepted is %s", kindOf(n), wanted(v.Type()))
 		return
 	}
-	fields, seen := fieldsOf(v.Type()), map[string]position{}
+	fields := fieldsOf(v.Type())
+	d.pairs(key, m, func(path string, it *ast.MapNodeIter) {
+		f, known := fields.find(keyName(it.Key()))
+		if !known {
+			d.unknown(key, it.Key(), fields)
+			return
+		}
+		d.at[path] = valuePosition(it.KeyValue())
+		d.decode(path, it.Value(), v.FieldByIndex(f.index))
+	})
+}
+
+// pairs calls each with the path of every key of a mapping; of one that is there twice, the first only.
+func (d *decoder) pairs(key string, m ast.MapNode, each func(path string, it *ast.MapNodeIter)) {
+	seen := map[string]position{}
 	for it := m.MapRange(); it.Next(); {
 		name, at := keyName(it.Key()), nodePosition(it.Key())
 		path := join(key, name)
@@ -144,14 +163,27 @@ func (d *decoder) mapping(key string, n ast.Node, v reflect.Value) {
 			continue
 		}
 		seen[name] = at
-		f, known := fields.find(name)
-		if !known {
-			d.unknown(key, it.Key(), fields)
-			continue
+		each(path, it)
+	}
+}
+
+// dictionary decodes a mapping whose keys are names that the file itself gives. What they may be is for Validate to say.
+func (d *decoder) dictionary(key string, n ast.Node, v reflect.Value) {
+	m, ok := n.(ast.MapNode)
+	if !ok {
+		d.fail(key, nodePosition(n), "is %s, accepted is %s", kindOf(n), wanted(v.Type()))
+		return
+	}
+	d.pairs(key, m, func(path string, it *ast.MapNodeIter) {
+		if it.Key().Type() == ast.MergeKeyType {
+			d.fail(path, nodePosition(it.Key()), "is a merge key, accepted are the keys themselves")
+			return
 		}
 		d.at[path] = valuePosition(it.KeyValue())
-		d.decode(path, it.Value(), v.FieldByIndex(f.index))
-	}
+		elem := reflect.New(v.Type().Elem()).Elem()
+		d.decode(path, it.Value(), elem)
+		v.SetMapIndex(reflect.ValueOf(keyName(it.Key())), elem)
+	})
 }
 
 func (d *decoder) list(key string, n ast.Node, v reflect.Value) {
@@ -180,6 +212,10 @@ func defaulted(t reflect.Type) reflect.Value {
 		*p = instances.DefaultHealthConfig()
 	case *instances.ProcessConfig:
 		*p = instances.DefaultProcessConfig()
+	case *instances.DNSConfig:
+		*p = instances.DefaultDNSConfig()
+	case *instances.KubernetesConfig:
+		*p = instances.DefaultKubernetesConfig()
 	case *api.KeyConfig:
 		*p = api.DefaultKeyConfig()
 	}

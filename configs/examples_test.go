@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"encoding"
 	"os"
 	"reflect"
 	"regexp"
@@ -62,8 +63,47 @@ func TestCompare(t *testing.T) {
 
 func TestSidecar(t *testing.T) {
 	c := example(t, "sidecar.yaml")
+	require.Equal(t, configs.StoreRedis, c.Store.Kind)
 	require.Len(t, c.Functions, 1)
-	require.Len(t, c.Functions[0].Instances.Static, 1)
+	require.Len(t, c.Functions[0].Instances.Static, 3)
+}
+
+func TestDNS(t *testing.T) {
+	c := example(t, "dns.yaml")
+	require.Empty(t, c.Functions[0].Instances.Static)
+	require.Equal(t, instances.DNSConfig{
+		Name: "counter.svc", Port: 8080, Refresh: instances.DefaultDNSRefresh, Family: instances.FamilyIPv4,
+	}, *c.Functions[0].Instances.DNS)
+}
+
+// TestReferenceShowsDNSDefaults takes the comment marks off the dns block.
+func TestReferenceShowsDNSDefaults(t *testing.T) {
+	text := reference(t)
+	i := strings.Index(text, "      # dns:")
+	j := i + strings.Index(text[i:], "      # kubernetes")
+	text = text[:i] + regexp.MustCompile(`(?m)^      # `).ReplaceAllString(text[i:j], "      ") + text[j:]
+	want := instances.DefaultDNSConfig()
+	want.Name, want.Port = "counter.svc", 8080
+	require.Equal(t, want, *parse(t, text).Functions[0].Instances.DNS)
+}
+
+// TestReferenceShowsKubernetesDefaults takes the comment marks off the kubernetes block.
+func TestReferenceShowsKubernetesDefaults(t *testing.T) {
+	text := reference(t)
+	i := strings.Index(text, "      # kubernetes:")
+	j := i + strings.Index(text[i:], "      # process")
+	text = text[:i] + regexp.MustCompile(`(?m)^      # `).ReplaceAllString(text[i:j], "      ") + text[j:]
+	want := instances.DefaultKubernetesConfig()
+	want.Service, want.Port = "counter", 8080
+	require.Equal(t, want, *parse(t, text).Functions[0].Instances.Kubernetes)
+}
+
+func TestCanary(t *testing.T) {
+	c := example(t, "canary.yaml")
+	require.Len(t, c.Functions, 3)
+	require.Equal(t, proxy.Weights{"v1": 95, "v2": 5}, c.Functions[2].Weights)
+	require.Empty(t, c.Functions[2].Instances)
+	require.Equal(t, "/", c.Functions[2].Match.Path)
 }
 
 // TestEveryFileIsTested fails when an example is added that no test above loads.
@@ -76,7 +116,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"code-interpreter.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
+	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {
@@ -140,7 +180,7 @@ func requireKeys(t *testing.T, text string, typ reflect.Type) {
 	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 		typ = typ.Elem()
 	}
-	if typ.Kind() != reflect.Struct {
+	if typ.Kind() != reflect.Struct || typ.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
 		return
 	}
 	for f := range typ.Fields() {

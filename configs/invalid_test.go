@@ -99,7 +99,7 @@ func TestFunctions(t *testing.T) {
 		{"functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      drain_deadline: 0\n      process: {command: [x], max: 0}\n      dns: {name: x}\n", `
 5:23: functions[0].instances.drain_deadline: 0s is out of range, accepted is 1ms to 168h0m0s
 6:36: functions[0].instances.process.max: 0 is out of range, accepted is 1 to 4096
-7:12: functions[0].instances.dns: this source is not built yet, accepted is static or process`},
+7:12: functions[0].instances.dns.port: 0 is no port, accepted is 1 to 65535`},
 	})
 }
 
@@ -153,4 +153,13 @@ func TestAGuessableSecretIsAWarning(t *testing.T) {
 	require.Len(t, loaded.Warnings, 1)
 	require.Equal(t, "auth.keys[0].secret_file", loaded.Warnings[0].Key)
 	require.NotContains(t, loaded.Warnings[0].Text, "short")
+}
+
+func TestHealth(t *testing.T) {
+	const before = "functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      health: "
+	check(t, []badFile{
+		{before + "{status: 2xx}\n", `5:24: functions[0].instances.health.status: "2xx" is no status, accepted is a status such as 200, or a range such as 200-299, within 200-599`},
+		{before + "{status: [200, 204]}\n", `5:24: functions[0].instances.health.status: is a list, accepted is a status such as 200, or a range such as 200-299, within 200-599`},
+		{before + "{method: CONNECT}\n", `5:24: functions[0].instances.health.method: "CONNECT" is no method of a probe, accepted is GET, HEAD, OPTIONS or POST`},
+	})
 }

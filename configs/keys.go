@@ -3,7 +3,6 @@ package configs
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -12,8 +11,9 @@ import (
 
 // field is a key of a struct: its name in YAML and its place in the struct, through inlined ones.
 type field struct {
-	name  string
-	index []int
+	name      string
+	index     []int
+	omitEmpty bool // not printed where it is not set
 }
 
 type fields []field
@@ -25,11 +25,11 @@ func fieldsOf(t reflect.Type) fields {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		if options == "inline" {
 			for _, inner := range fieldsOf(f.Type) {
-				all = append(all, field{inner.name, append([]int{f.Index[0]}, inner.index...)})
+				all = append(all, field{inner.name, append([]int{f.Index[0]}, inner.index...), inner.omitEmpty})
 			}
 			continue
 		}
-		all = append(all, field{name, f.Index})
+		all = append(all, field{name, f.Index, options == "omitempty"})
 	}
 	return all
 }
@@ -72,26 +72,12 @@ func (d *decoder) unknown(parent string, n ast.Node, known fields) {
 		d.fail(path, at, "is a merge key, accepted are the keys themselves: %s", known.names())
 		return
 	}
-	if planned(path) {
-		d.fail(path, at, "is not built yet, accepted is to leave it out")
-		return
-	}
 	if near := nearest(name, known); near != "" {
 		d.fail(path, at, "is an unknown key, did you mean %s? Accepted are %s", near, known.names())
 		d.broken = append(d.broken, join(parent, near))
 		return
 	}
 	d.fail(path, at, "is an unknown key, accepted are %s", known.names())
-}
-
-// planned reports whether the design has the key though no struct has it yet.
-func planned(path string) bool {
-	switch regexp.MustCompile(`\[\d+\]`).ReplaceAllString(path, "[]") {
-	case "functions[].weights":
-		return true
-	default:
-		return false
-	}
 }
 
 // nearest returns the known key that is at most a third of its letters away from name, or "".

@@ -103,7 +103,7 @@ functions:
       static:
         - {id: a, url: http://127.0.0.1:9001}
         - {id: b, url: https://127.0.0.1:9002}
-      health: {path: /up, failures: 5}
+      health: {path: /up, method: HEAD, status: 204, failures: 5}
       drain_deadline: 10m
     invoke: false
     invoke_path: /invoke
@@ -128,7 +128,10 @@ functions:
 	require.Zero(t, f.LossGrace)
 	require.Equal(t, 1500*time.Millisecond, f.WhenFull.Wait)
 	require.Empty(t, f.Upgrades, "a list replaces the default")
-	require.Equal(t, instances.HealthConfig{Path: "/up", Interval: 2 * time.Second, Timeout: time.Second, Failures: 5, Successes: 2}, *f.Instances.Health)
+	require.Equal(t, instances.HealthConfig{
+		Path: "/up", Method: "HEAD", Status: instances.Statuses{First: 204, Last: 204}, Interval: 2 * time.Second, Timeout: time.Second,
+		Failures: 5, Successes: 2,
+	}, *f.Instances.Health)
 }
 
 func TestDefaultsThatDependOnOtherKeys(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,9 @@ func (p printer) fields(v reflect.Value, indent int, lead string) {
 			}
 			value = value.Elem()
 		}
+		if f.omitEmpty && value.IsZero() {
+			continue
+		}
 		if lead == "" {
 			lead = strings.Repeat("  ", indent)
 		}
@@ -58,6 +62,8 @@ func (p printer) value(v reflect.Value, indent int) {
 	case v.Kind() == reflect.Struct:
 		p.WriteByte('\n') //nolint:errcheck // Flush returns it
 		p.fields(v, indent+1, "")
+	case v.Kind() == reflect.Map:
+		p.dictionary(v, indent+1)
 	case v.Len() == 0 || isScalar(v.Type().Elem()):
 		items := make([]string, v.Len())
 		for i := range items {
@@ -78,6 +84,17 @@ func (p printer) text(v reflect.Value) string {
 		text = strings.ReplaceAll(text, "$"+p.own, p.own)
 	}
 	return text
+}
+
+// dictionary writes a map's keys in order, one below the other.
+func (p printer) dictionary(v reflect.Value, indent int) {
+	p.WriteByte('\n') //nolint:errcheck // Flush returns it
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, k := range keys {
+		p.WriteString(strings.Repeat("  ", indent) + quote(k.String()) + ":") //nolint:errcheck // Flush returns it
+		p.value(v.MapIndex(k), indent)
+	}
 }
 
 // scalarText writes a value the way scalar reads it.

@@ -28,6 +28,7 @@ func (d *decoder) settle(cfg *Config) {
 			s.PerInstance = 1
 		}
 	}
+	d.settleAliases(cfg.Functions)
 }
 
 type report = func(key, problem string)
@@ -187,4 +188,5 @@ func (c Config) validateFunctions(report report) {
 		}
 		routes[route] = i
 	}
+	c.validateAliases(report)
 }

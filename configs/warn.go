@@ -23,6 +23,7 @@ func (c Config) warn(report report) {
 			report(fmt.Sprintf("functions[%d].instances.process", i), "runs on this machine only: another replica on this store answers 503 for the sessions here, accepted is one replica, or a function of its own for each")
 		}
 		at := under(fmt.Sprintf("functions[%d].affinity", i), report)
+		c.warnAlias(f, under(fmt.Sprintf("functions[%d]", i), report))
 		warnUnused(f.Affinity, at)
 		if f.Affinity.Type != sessions.AffinityCookie {
 			continue

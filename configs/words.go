@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/limpet-proxy/limpet/instances"
 )
 
 // wanted says what a value of the type looks like in the file.
@@ -13,6 +15,8 @@ func wanted(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration such as 500ms, 30s, 5m or 6h; 0 needs no unit"
+	case t == reflect.TypeFor[instances.Statuses]():
+		return instances.AcceptedStatuses
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		return "a number of bytes with B, KiB, MiB or GiB, such as 32KiB"
 	}
@@ -23,6 +27,8 @@ func wanted(t reflect.Type) string {
 		return wanted(t.Elem()) + "; {} takes their defaults"
 	case reflect.Slice:
 		return "a list, each item " + wanted(t.Elem())
+	case reflect.Map:
+		return "a mapping of names, each with " + wanted(t.Elem())
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Float64:

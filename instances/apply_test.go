@@ -132,6 +132,61 @@ func TestAnIDThatComesBackIsAnotherIncarnation(t *testing.T) {
 	})
 }
 
+// A name server's answer left an address out for once. Its start nonce proves that the program never ended.
+func TestAnIDThatComesBackWithTheSameNonceIsTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a", "b")
+		w.set("b", host{start: "one"})
+		w.run()
+		home := w.home("b")
+		leave := func() {
+			w.cfg.Config = config("a")
+			require.NoError(t, w.pool.Apply(w.cfg))
+			synctest.Wait()
+			require.Equal(t, sessions.HomeGone, w.state(home))
+		}
+		back := func(url string) {
+			w.cfg.Config = config("a", "b")
+			w.cfg.Config.Static[1].URL = url
+			require.NoError(t, w.pool.Apply(w.cfg))
+		}
+		leave()
+		w.registry.hang(true)
+		back("http://b.test:80")
+		w.rounds(1)
+		require.Equal(t, sessions.HomeSuspect, w.state(home), "nobody has compared the nonce yet")
+		require.Equal(t, []string{"a"}, w.candidates())
+		w.registry.hang(false)
+		w.rounds(1)
+		require.Equal(t, sessions.HomeUp, w.state(home))
+		require.Equal(t, home, w.home("b"))
+		require.ElementsMatch(t, []string{"a", "b"}, w.candidates())
+
+		leave()
+		w.registry.edit("b", func(r *sessions.InstanceRecord) { r.GoneAt = time.Time{} }) // another replica lists it
+		w.set("b", host{start: "one", takes: 500 * time.Millisecond})
+		back("http://b.test:80")
+		w.pass(100 * time.Millisecond)
+		require.Equal(t, sessions.HomeSuspect, w.state(home), "the registry has answered, but not to a nonce")
+		w.rounds(1)
+		require.Equal(t, sessions.HomeUp, w.state(home))
+
+		leave()
+		w.set("b", host{start: "two"})
+		back("http://b.test:80")
+		w.rounds(1)
+		require.Equal(t, sessions.HomeReplaced, w.state(home), "another program")
+
+		home = w.home("b")
+		leave()
+		w.set("elsewhere", host{start: "two"})
+		back("http://elsewhere.test:81")
+		w.rounds(1)
+		require.Equal(t, sessions.HomeReplaced, w.state(home), "another address")
+		w.stop()
+	})
+}
+
 func TestRemovedIDsAreRememberedWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a")

@@ -1,10 +1,15 @@
 package instances
 
-import "time"
+import (
+	"net/http"
+	"reflect"
+	"time"
+)
 
 // Defaults of Config.
 const (
 	DefaultHealthPath     = "/healthz"
+	DefaultHealthMethod   = http.MethodGet
 	DefaultHealthInterval = 2 * time.Second
 	DefaultHealthTimeout  = time.Second
 	DefaultFailures       = 3
@@ -15,16 +20,23 @@ const (
 	DefaultProcessIdle    = 5 * time.Minute
 	DefaultStartTimeout   = time.Minute
 	DefaultStopGrace      = 10 * time.Second
+	DefaultDNSRefresh     = 5 * time.Second
+	DefaultDNSFamily      = FamilyAny
+	DefaultNamespace      = "default"
 )
 
 // Config says where a function's instances come from and how their health is known: the key functions[].instances.
 type Config struct {
-	Static        []StaticInstance  `yaml:"static"`
-	DNS           *DNSConfig        `yaml:"dns,omitempty"`
-	Kubernetes    *KubernetesConfig `yaml:"kubernetes,omitempty"`
-	Process       *ProcessConfig    `yaml:"process,omitempty"`
-	Health        *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
-	DrainDeadline time.Duration     `yaml:"drain_deadline"`   // how long sessions may stay on a draining instance, unless its drain says
+	Static     []StaticInstance  `yaml:"static"`
+	DNS        *DNSConfig        `yaml:"dns,omitempty"`
+	Kubernetes *KubernetesConfig `yaml:"kubernetes,omitempty"`
+	Process    *ProcessConfig    `yaml:"process,omitempty"`
+	Health     *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
+	// AllowedRanges are where an instance may be dialled that only other replicas list. None: private networks, and
+	// loopback where an instance of the function's own is there.
+	AllowedRanges []string `yaml:"allowed_ranges"`
+	// DrainDeadline is how long sessions may stay on a draining instance, unless its drain says.
+	DrainDeadline time.Duration `yaml:"drain_deadline"`
 }
 
 // StaticInstance is one place that the configuration itself lists.
@@ -33,18 +45,48 @@ type StaticInstance struct {
 	URL string `yaml:"url"` // http or https, host and port, no path
 }
 
-// DNSConfig discovers instances by A, AAAA or SRV records. Not built yet.
+// DNSConfig discovers instances by the A and AAAA records of a name or, where it begins with _service._proto., by its SRV
+// records (RFC 2782). They are spoken to by http.
 type DNSConfig struct {
-	Name    string        `yaml:"name"`
-	Port    int           `yaml:"port"`
-	Refresh time.Duration `yaml:"refresh"`
+	Name    string        `yaml:"name"`    // with the system's search domains, unless it ends in a dot or Server is set
+	Port    int           `yaml:"port"`    // of A and AAAA; 0 for SRV, whose records have their own
+	Refresh time.Duration `yaml:"refresh"` // the records' TTL counts where it is shorter
+	Server  string        `yaml:"server"`  // address and port of a name server; "": those of /etc/resolv.conf
+	Family  Family        `yaml:"family"`  // which addresses are asked for
 }
 
-// KubernetesConfig discovers instances by EndpointSlices. Not built yet.
+// Family names a kind of IP addresses.
+type Family string
+
+// The kinds of addresses that DNSConfig.Family may name.
+const (
+	FamilyAny  Family = "any"
+	FamilyIPv4 Family = "ipv4"
+	FamilyIPv6 Family = "ipv6"
+)
+
+// DefaultDNSConfig returns what the keys left out of functions[].instances.dns mean.
+func DefaultDNSConfig() DNSConfig {
+	return DNSConfig{Refresh: DefaultDNSRefresh, Family: DefaultDNSFamily}
+}
+
+// KubernetesConfig discovers instances by the EndpointSlices of a Service: each Pod behind it is one. They are spoken to
+// by http.
 type KubernetesConfig struct {
 	Namespace string `yaml:"namespace"`
 	Service   string `yaml:"service"`
-	Port      int    `yaml:"port"`
+	// Port is the Pods' own port, the Service's targetPort. PortName takes its place: a name of the Service's ports.
+	Port     int    `yaml:"port"`
+	PortName string `yaml:"port_name"`
+	// Kubeconfig and Context say where the API server is. Without both: that of this Pod's service account or, elsewhere,
+	// what kubectl takes, $KUBECONFIG or ~/.kube/config.
+	Kubeconfig string `yaml:"kubeconfig"`
+	Context    string `yaml:"context"`
+}
+
+// DefaultKubernetesConfig returns what the keys left out of functions[].instances.kubernetes mean.
+func DefaultKubernetesConfig() KubernetesConfig {
+	return KubernetesConfig{Namespace: DefaultNamespace}
 }
 
 // ProcessConfig runs local processes as instances.
@@ -66,7 +108,9 @@ type ProcessConfig struct {
 
 // HealthConfig is the active probe.
 type HealthConfig struct {
-	Path      string        `yaml:"path"` // GET; 2xx is healthy
+	Path      string        `yaml:"path"`
+	Method    string        `yaml:"method"` // GET, HEAD, OPTIONS or POST, the last without a body
+	Status    Statuses      `yaml:"status"` // of a healthy answer; redirects are not followed
 	Interval  time.Duration `yaml:"interval"`
 	Timeout   time.Duration `yaml:"timeout"`
 	Failures  int           `yaml:"failures"`  // in a row, until a healthy instance is lost
@@ -76,7 +120,8 @@ type HealthConfig struct {
 // DefaultHealthConfig returns what the keys left out of functions[].instances.health mean.
 func DefaultHealthConfig() HealthConfig {
 	return HealthConfig{
-		Path: DefaultHealthPath, Interval: DefaultHealthInterval, Timeout: DefaultHealthTimeout,
+		Path: DefaultHealthPath, Method: DefaultHealthMethod, Status: DefaultHealthStatus(),
+		Interval: DefaultHealthInterval, Timeout: DefaultHealthTimeout,
 		Failures: DefaultFailures, Successes: DefaultSuccesses,
 	}
 }
@@ -91,6 +136,9 @@ func DefaultProcessConfig() ProcessConfig {
 
 // DefaultConfig returns the configuration of a function that says nothing about its instances.
 func DefaultConfig() Config { return Config{DrainDeadline: DefaultDrainDeadline} }
+
+// IsZero says whether nothing is set, which is no configuration of a version, but that of an alias.
+func (c Config) IsZero() bool { return reflect.ValueOf(c).IsZero() }
 
 // AliveWithin is how long after another replica saw an instance healthy this one may not call it lost: as long as it
 // takes that replica to find it failing.

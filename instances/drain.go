@@ -61,7 +61,7 @@ func (p *Pool) logDrain(i *Instance, before drain) {
 }
 
 // drains says whether i drains. Call with the pool's mutex held.
-func (i *Instance) drains() bool { return i.drain.on() }
+func (i *Instance) drains() bool { return i.draining || i.drain.on() }
 
 // InFlight returns how many requests of this replica run on the instance of that ID; 0 for one that it does not know.
 func (p *Pool) InFlight(id string) int {

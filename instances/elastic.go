@@ -42,11 +42,12 @@ type Mortal interface {
 	Left(id string) bool
 }
 
-// Want tells the sources that n sessions find no instance with room. It does not block.
-func (p *Pool) Want(n int) {
+// Want tells the sources that n sessions find no instance with room, and says whether one of them can do anything about
+// it. It does not block.
+func (p *Pool) Want(n int) bool {
 	elastic := p.elastic.Load()
 	if elastic == nil || len(*elastic) == 0 {
-		return
+		return false
 	}
 	for _, e := range *elastic {
 		e.Want(n)
@@ -55,6 +56,7 @@ func (p *Pool) Want(n int) {
 	if last := p.wanted.Load(); now-last >= int64(wantedReportEvery) && p.wanted.CompareAndSwap(last, now) {
 		p.reportNow()
 	}
+	return true
 }
 
 // Occupied says whether there are healthy instances that are no candidates only because they are full, as their source
@@ -89,7 +91,7 @@ func (p *Pool) standings(of Source) (all []Standing) {
 		}
 		s := Standing{
 			ID: i.id, Candidate: i.candidate(), InFlight: i.InFlight(), AsOf: i.asOf, Used: i.used, Sessions: i.sessions,
-			Draining: i.drains(),
+			Draining: i.drain.on(),
 		}
 		if i.health.lost {
 			s.LostSince = i.health.since
@@ -109,14 +111,12 @@ func (p *Pool) inherit(ctx context.Context) error {
 			mortal = append(mortal, m)
 		}
 	}
-	done, registry := p.inherited || len(mortal) == 0, p.cfg.Registry
+	done := p.inherited || len(mortal) == 0
 	p.mu.Unlock()
 	if done {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
-	defer cancel()
-	records, err := registry.Instances(ctx, p.cfg.Function)
+	records, err := p.ask(ctx)
 	if err != nil {
 		return err
 	}

@@ -52,3 +52,27 @@ func ExampleNewPool() {
 	<-done
 	// Output: a request goes to a
 }
+
+func ExampleNewSplit() {
+	pools := map[string]*instances.Pool{}
+	for _, version := range []string{"v1", "v2"} {
+		pool, err := instances.NewPool(instances.PoolConfig{
+			Function: "counter", Version: version, Registry: newRegistry(),
+			Config: instances.Config{Static: []instances.StaticInstance{{ID: "a", URL: "http://127.0.0.1:9001"}}},
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		pools[version] = pool
+	}
+	split, err := instances.NewSplit(instances.SplitConfig{Pools: pools, Weights: map[string]int{"v1": 95, "v2": 5}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer split.Close()
+	instance, _ := split.Lookup(sessions.Home{Version: "v2", ID: "a"})
+	fmt.Println("a session stays with", instance.Home().Version)
+	// Output: a session stays with v2
+}

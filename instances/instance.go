@@ -19,29 +19,34 @@ type Instance struct {
 
 	limit       atomic.Int64 // requests in flight; below 1: none
 	inFlight    atomic.Int64
-	incarnation atomic.Uint64 // as the registry said last; 0: not yet
+	incarnation atomic.Uint64         // as the registry said last; 0: not yet
+	hearsay     atomic.Bool           // only other replicas list it
+	reach       atomic.Pointer[reach] // where it may be dialled; hearsay only
 
 	gone   context.Context
 	retire context.CancelFunc
 	wake   chan struct{} // of capacity 1: probe at once
 
 	// The pool's mutex guards what follows.
-	source   Source // lists it
-	draining bool   // its source says so
-	unready  bool   // its source says so
-	filled   bool   // its source says so
-	local    bool   // its source says so
-	start    string // its source says so
+	source   Source    // lists it
+	draining bool      // its source says so
+	unready  bool      // its source says so
+	filled   bool      // its source says so
+	local    bool      // its source says so
+	start    string    // its source says so
+	heardAt  time.Time // hearsay: when it was found
 	health   health
-	asked    time.Time // probeStale asked for a probe since
-	used     bool      // isolation: it has had its session
-	sessions int       // as the registry said last
-	asOf     time.Time // when it was asked for that
-	drain    drain     // as the registry said last
-	lostAt   bool      // the registry has it lost
-	goneAt   bool      // the registry has it gone
-	floor    uint64    // an earlier program of this ID was removed here; it had this incarnation
-	fresh    bool      // an earlier program of this ID was removed here, and the registry has not named the new one yet
+	news     chan struct{} // closed, and another, when a probe or the registry has told something
+	asked    time.Time     // probeStale asked for a probe since
+	used     bool          // isolation: it has had its session
+	sessions int           // as the registry said last
+	asOf     time.Time     // when it was asked for that
+	drain    drain         // as the registry said last
+	lostAt   bool          // the registry has it lost
+	goneAt   bool          // the registry has it gone
+	floor    uint64        // an earlier program of this ID was removed here; it had this incarnation
+	fresh    bool          // an earlier program of this ID was removed here, and the registry has not named the new one yet
+	returns  bool          // that program had the same URL: the new one may be the same
 }
 
 // ID returns the configured or discovered name.
@@ -71,7 +76,8 @@ func (i *Instance) Acquire() bool {
 	}
 }
 
-func (i *Instance) full() bool {
+// Full says whether as many requests are in flight as there may be.
+func (i *Instance) Full() bool {
 	limit := i.limit.Load()
 	return limit > 0 && i.inFlight.Load() >= limit
 }
@@ -120,7 +126,7 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 	if current {
 		i.health.unproven = false
 	}
-	if !i.goneAt && r.Incarnation > i.floor {
+	if !i.goneAt && (r.Incarnation > i.floor || i.returns && current) {
 		i.fresh = false
 	}
 }
@@ -128,19 +134,23 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 // candidate says whether a new session may go here, for all that health says. Whether there is room, and whether
 // isolation has used the instance up, is the store's to say: it knows at once, and tells full from unavailable.
 func (i *Instance) candidate() bool {
-	return i.wanted() && !i.filled && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven &&
-		!i.drain.on()
+	return i.listed() && !i.filled && !i.drains() && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt &&
+		!i.health.unproven
 }
 
-// wanted says whether new work may go here, for all that its source says.
-func (i *Instance) wanted() bool { return !i.draining && !i.unready }
+// listed says whether new work may go here, for all that its source says; a drain aside, which is not only its source's.
+func (i *Instance) listed() bool { return !i.unready && !i.hearsay.Load() }
 
 // replacedBelow is the least incarnation that is not known to have been replaced.
 func (i *Instance) replacedBelow() uint64 {
-	if i.fresh {
+	switch {
+	case i.fresh && i.returns:
+		return max(i.incarnation.Load(), i.floor)
+	case i.fresh:
 		return max(i.incarnation.Load(), i.floor+1)
+	default:
+		return i.incarnation.Load()
 	}
-	return i.incarnation.Load()
 }
 
 // newer is what State answers for incarnations later than replacedBelow: a drain is not theirs, and no doubt either.
@@ -153,8 +163,9 @@ func (i *Instance) newer() sessions.HomeState {
 
 // home is what State answers for the incarnation replacedBelow.
 func (i *Instance) home() sessions.HomeState {
-	// With a floor the old incarnations are told apart; without one, any session might be of the removed program.
-	if i.fresh && i.floor == 0 && !i.health.lost {
+	// With a floor the old incarnations are told apart; without one, any session might be of the removed program. One
+	// that returns may be what they know, or not.
+	if i.fresh && (i.floor == 0 || i.returns) && !i.health.lost {
 		return sessions.HomeSuspect
 	}
 	if i.drain.over && !i.health.lost && !i.health.unproven {

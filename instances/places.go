@@ -43,6 +43,7 @@ func (p *Pool) syncLocked() {
 		i := old[l.ID]
 		if i != nil && i.url.String() == l.URL.String() {
 			delete(old, l.ID)
+			i.hearsay.Store(false)
 		} else {
 			i = p.newInstance(l.Place, now)
 			started = append(started, i)
@@ -52,8 +53,12 @@ func (p *Pool) syncLocked() {
 	}
 	// Removals first: an instance that takes a removed one's ID must know that there was another.
 	for _, i := range old {
-		p.remove(i, now)
+		if !i.hearsay.Load() {
+			p.remove(i, now)
+		}
 	}
+	p.reach = newReach(p.cfg, next)
+	next = append(next, p.hearsayBeside(next)...)
 	for _, i := range started {
 		p.succeed(i)
 		p.startProbing(i)
@@ -74,7 +79,7 @@ func (i *Instance) listedBy(l listing) {
 func (p *Pool) newInstance(place Place, now time.Time) *Instance {
 	i := &Instance{
 		id: place.ID, version: p.cfg.Version, url: place.URL, pool: p,
-		wake: make(chan struct{}, 1), health: health{since: now},
+		wake: make(chan struct{}, 1), news: make(chan struct{}), health: health{since: now},
 	}
 	i.limit.Store(int64(p.cfg.RequestsPerInstance))
 	i.gone, i.retire = context.WithCancel(context.Background())
@@ -89,10 +94,12 @@ func (p *Pool) remove(i *Instance, now time.Time) {
 }
 
 // succeed makes i the successor of a removed instance with its ID, if there is one: until the registry has named its
-// incarnation, sessions of the other must not reach it.
+// incarnation, sessions of the other must not reach it. At the same address it may be the very same program, which an
+// answer of the name server had left out for once: its start nonce tells, and the registry compares.
 func (p *Pool) succeed(i *Instance) {
 	if r, ok := p.removed[i.id]; ok {
 		i.fresh, i.floor = true, max(r.instance.floor, r.instance.incarnation.Load())
+		i.returns = !r.instance.fresh && r.instance.url.String() == i.url.String()
 	}
 }
 
@@ -132,6 +139,7 @@ type View struct {
 	Sessions    int       // Active ones, when the registry last answered
 	Used        bool      // isolation: it has had its session
 	DrainUntil  time.Time // of a draining instance: its sessions may stay until then; else zero
+	Hearsay     bool      // only other replicas list it
 	Incarnation uint64    // 0 until the registry has named one
 }
 
@@ -159,12 +167,15 @@ func (i *Instance) view() View {
 	v := View{
 		ID: i.id, URL: i.url.String(), State: h.phase.String(), Since: h.since,
 		Suspect: h.phase == phaseUnhealthy && !h.lost, CircuitOpen: h.circuit != circuitClosed,
-		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Incarnation: i.incarnation.Load(),
+		InFlight: i.InFlight(), Sessions: i.sessions, Used: i.used, Hearsay: i.hearsay.Load(), Incarnation: i.incarnation.Load(),
 	}
 	if i.drain.on() {
 		v.DrainUntil = i.drain.until
-		if h.phase == phaseReady {
-			v.State, v.Since = StateDraining, i.drain.since
+	}
+	if i.drains() && h.phase == phaseReady {
+		v.State = StateDraining
+		if i.drain.on() {
+			v.Since = i.drain.since
 		}
 	}
 	if h.err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,8 @@ type PoolConfig struct {
 	Connect time.Duration
 	// LossGrace is how long sessions wait for a lost home; 0 where they are re-homed.
 	LossGrace time.Duration
+	// Own are the process's own listeners, which are no instances, whatever other replicas say.
+	Own []netip.AddrPort
 	// Registry hears of every instance and names its incarnations. Required.
 	Registry Registry
 	// Logger gets changes of state; nil: nobody does.
@@ -58,22 +61,26 @@ type Pool struct {
 	ready   atomic.Bool
 	probe   probeFunc
 	kick    chan struct{} // of capacity 1: report at once
+	inquiry inquiry
 	elastic atomic.Pointer[[]Elastic]
 	wanted  atomic.Int64 // when Want last asked for a report, in ns
+	version string
 
-	mu        sync.Mutex
-	cfg       PoolConfig
-	rules     rules
-	log       *slog.Logger
-	sources   []Source
-	leaving   []Source // no longer configured; what they listed stays until the others have heard what there is
-	heard     bool     // every source has heard what there is
-	inherited bool     // what an earlier process has left is known
-	clashes   map[clash]bool
-	instances []*Instance // in the sources' order
-	removed   map[string]removal
-	doubting  bool // this replica suspects itself
-	running   *run // nil unless Run runs
+	mu         sync.Mutex
+	cfg        PoolConfig
+	rules      rules
+	log        *slog.Logger
+	sources    []Source
+	leaving    []Source // no longer configured; what they listed stays until the others have heard what there is
+	heard      bool     // every source has heard what there is
+	inherited  bool     // what an earlier process has left is known
+	clashes    map[clash]bool
+	instances  []*Instance // in the sources' order
+	reach      *reach
+	disbeliefs map[sessions.Home]time.Time // that were asked for in vain
+	removed    map[string]removal
+	doubting   bool // this replica suspects itself
+	running    *run // nil unless Run runs
 }
 
 // run is what Run has started.
@@ -86,7 +93,7 @@ type run struct {
 
 // NewPool returns a pool whose instances are all starting. Nothing is probed until Run. ErrConfig.
 func NewPool(cfg PoolConfig) (*Pool, error) {
-	p := &Pool{probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}}
+	p := &Pool{version: cfg.Version, probe: newProbe(), kick: make(chan struct{}, 1), removed: map[string]removal{}, disbeliefs: map[sessions.Home]time.Time{}}
 	p.current.Store(&snapshot{changed: make(chan struct{})})
 	p.cfg.Function, p.cfg.Version = cfg.Function, cfg.Version
 	if err := p.Apply(cfg); err != nil {
@@ -193,7 +200,7 @@ func (p *Pool) publish(freed bool) {
 func (p *Pool) snapshot() *snapshot {
 	s := &snapshot{byID: make(map[string]entry, len(p.instances)+len(p.removed))}
 	for id, r := range p.removed {
-		s.byID[id] = entry{state: sessions.HomeGone, newer: sessions.HomeGone, since: r.at}
+		s.byID[id] = entry{state: sessions.HomeGone, newer: sessions.HomeGone, since: r.at, through: r.instance.incarnation.Load()}
 	}
 	for _, i := range p.instances {
 		e := entry{instance: i, state: i.home(), newer: i.newer(), replacedBelow: i.replacedBelow(), candidate: i.candidate()}
@@ -203,17 +210,20 @@ func (p *Pool) snapshot() *snapshot {
 		s.byID[i.id] = e
 		if e.candidate {
 			s.candidates = append(s.candidates, i.Home())
+			s.takers = append(s.takers, i)
 		}
 		if e.state == sessions.HomeDrained {
 			s.drained = append(s.drained, i.Home())
 		}
-		if i.wanted() && i.health.healthy() {
+		if i.listed() && i.health.healthy() {
 			s.healthy = append(s.healthy, i)
 			s.occupied = s.occupied || i.filled && !i.drains()
 		}
 	}
 	if staying := slices.DeleteFunc(slices.Clone(s.healthy), (*Instance).drains); len(staying) > 0 {
 		s.healthy = staying
+	} else {
+		s.leaving = len(s.healthy) > 0
 	}
 	return s
 }

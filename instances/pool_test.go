@@ -78,42 +78,6 @@ func TestPickPrefersFewerInFlight(t *testing.T) {
 	})
 }
 
-func TestCandidatesAreAFairSample(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ids := make([]string, 20)
-		for i := range ids {
-			ids[i] = fmt.Sprint("i", i)
-		}
-		w := newWorld(t, ids...).run()
-		const draws, n = 20_000, 4
-		drawn, first := map[string]int{}, map[string]int{}
-		for range draws {
-			homes := w.pool.Candidates(n)
-			require.Len(t, homes, n)
-			seen := map[string]bool{}
-			for _, h := range homes {
-				require.False(t, seen[h.ID], "drawn twice")
-				require.Positive(t, h.Incarnation)
-				seen[h.ID] = true
-				drawn[h.ID]++
-			}
-			first[homes[0].ID]++
-		}
-		for _, id := range ids { // five standard deviations
-			require.InDelta(t, draws*n/20, drawn[id], 285, id)
-			require.InDelta(t, draws/20, first[id], 155, id)
-		}
-		require.Len(t, w.pool.Candidates(0), 20)
-		require.Len(t, w.pool.Candidates(99), 20)
-		order := map[string]int{}
-		for range 2000 {
-			order[w.pool.Candidates(0)[0].ID]++
-		}
-		require.Len(t, order, 20, "all of them come in random order too")
-		w.stop()
-	})
-}
-
 func TestReadersTakeNoMemory(t *testing.T) {
 	w := newWorld(t, "a", "b")
 	home := sessions.Home{ID: "a", Incarnation: 1}

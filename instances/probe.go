@@ -27,9 +27,16 @@ const (
 	probeJitter = 0.1 // of the interval: keeps replicas and instances from probing in step
 )
 
+// request is what a probe asks, and what is a healthy answer.
+type request struct {
+	path    string // "": a TCP connect is the probe
+	method  string
+	healthy Statuses
+}
+
 // rules are how a pool probes and what it makes of the results.
 type rules struct {
-	path                string // "": a TCP connect is the probe
+	ask                 request
 	interval, timeout   time.Duration
 	failures, successes int
 }
@@ -37,10 +44,10 @@ type rules struct {
 func newRules(cfg PoolConfig) rules {
 	h := cfg.Config.withDefaults().Health
 	if h != nil {
-		return rules{h.Path, h.Interval, h.Timeout, h.Failures, h.Successes}
+		return rules{request{h.Path, h.Method, h.Status}, h.Interval, h.Timeout, h.Failures, h.Successes}
 	}
 	def := DefaultHealthConfig()
-	r := rules{"", def.Interval, def.Timeout, def.Failures, def.Successes}
+	r := rules{request{}, def.Interval, def.Timeout, def.Failures, def.Successes}
 	if cfg.Connect > 0 {
 		r.timeout = min(r.timeout, cfg.Connect)
 	}
@@ -51,11 +58,21 @@ func newRules(cfg PoolConfig) rules {
 // zero that was written is an error.
 func (c Config) withDefaults() Config {
 	c.DrainDeadline = cmp.Or(c.DrainDeadline, DefaultDrainDeadline)
+	if c.DNS != nil {
+		d := *c.DNS
+		d.Refresh, d.Family = cmp.Or(d.Refresh, DefaultDNSRefresh), cmp.Or(d.Family, DefaultDNSFamily)
+		c.DNS = &d
+	}
+	if c.Kubernetes != nil {
+		k := *c.Kubernetes
+		k.Namespace = cmp.Or(k.Namespace, DefaultNamespace)
+		c.Kubernetes = &k
+	}
 	if c.Health == nil {
 		return c
 	}
 	h, def := *c.Health, DefaultHealthConfig()
-	h.Path = cmp.Or(h.Path, def.Path)
+	h.Path, h.Method, h.Status = cmp.Or(h.Path, def.Path), cmp.Or(h.Method, def.Method), cmp.Or(h.Status, def.Status)
 	h.Interval, h.Timeout = cmp.Or(h.Interval, def.Interval), cmp.Or(h.Timeout, def.Timeout)
 	h.Failures, h.Successes = cmp.Or(h.Failures, def.Failures), cmp.Or(h.Successes, def.Successes)
 	c.Health = &h
@@ -72,22 +89,32 @@ func (r rules) nextProbe() time.Duration {
 	return time.Duration(float64(r.interval) * (1 - probeJitter + 2*probeJitter*rand.Float64()))
 }
 
-// probeFunc probes the instance at u once and returns its start nonce, "" when it gives none. It ends with ctx.
-type probeFunc func(ctx context.Context, u *url.URL, path string) (start string, err error)
+// target is what one probe goes to.
+type target struct {
+	url *url.URL
+	request
+	// control refuses addresses, as a net.Dialer's; nil: none.
+	control func(network, address string, c syscall.RawConn) error
+}
+
+type controlKey struct{}
+
+// probeFunc probes an instance once and returns its start nonce, "" when it gives none. It ends with ctx.
+type probeFunc func(ctx context.Context, t target) (start string, err error)
 
 // newProbe returns the probe of real instances. Each probe has a connection of its own: one kept from the last would
 // not tell whether the program still takes new ones, and one of the traffic's would be missing there.
 func newProbe() probeFunc {
-	dialer := &net.Dialer{}
 	transport := &http.Transport{
-		Proxy: nil, DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true,
+		Proxy: nil, DialContext: dialProbe, DisableKeepAlives: true, DisableCompression: true,
 		MaxResponseHeaderBytes: probeHeader,
 	}
-	return func(ctx context.Context, u *url.URL, path string) (string, error) {
-		if path == "" {
-			return "", probeTCP(ctx, dialer, u)
+	return func(ctx context.Context, t target) (string, error) {
+		ctx = context.WithValue(ctx, controlKey{}, t.control)
+		if t.path == "" {
+			return "", probeTCP(ctx, t.url)
 		}
-		return probeHTTP(ctx, transport, u.String()+path)
+		return probeHTTP(ctx, transport, t)
 	}
 }
 
@@ -98,13 +125,20 @@ func (cfg PoolConfig) Probe() func(ctx context.Context, u *url.URL) error {
 	return func(ctx context.Context, u *url.URL) error {
 		ctx, cancel := context.WithTimeout(ctx, rules.timeout)
 		defer cancel()
-		_, err := probe(ctx, u, rules.path)
+		_, err := probe(ctx, target{url: u, request: rules.ask})
 		return err
 	}
 }
 
-func probeTCP(ctx context.Context, dialer *net.Dialer, u *url.URL) error {
-	conn, err := dialer.DialContext(ctx, "tcp", address(u))
+// dialProbe dials what the context's target allows. net/http hands the request's context on to it.
+func dialProbe(ctx context.Context, network, addr string) (net.Conn, error) {
+	control, _ := ctx.Value(controlKey{}).(func(network, address string, c syscall.RawConn) error)
+	d := net.Dialer{Control: control}
+	return d.DialContext(ctx, network, addr)
+}
+
+func probeTCP(ctx context.Context, u *url.URL) error {
+	conn, err := dialProbe(ctx, "tcp", address(u))
 	if err != nil {
 		return err
 	}
@@ -113,8 +147,8 @@ func probeTCP(ctx context.Context, dialer *net.Dialer, u *url.URL) error {
 
 // probeHTTP asks the RoundTripper itself, which follows no redirect: what another address answers says nothing
 // about this instance.
-func probeHTTP(ctx context.Context, rt http.RoundTripper, target string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+func probeHTTP(ctx context.Context, rt http.RoundTripper, t target) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, t.method, t.url.String()+t.path, nil)
 	if err != nil {
 		return "", err
 	}
@@ -127,8 +161,8 @@ func probeHTTP(ctx context.Context, rt http.RoundTripper, target string) (string
 	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, probeBody)); err != nil {
 		return "", fmt.Errorf("reading the health answer: %w", err)
 	}
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return "", fmt.Errorf("health answer %d, 2xx is healthy", resp.StatusCode)
+	if !t.healthy.has(resp.StatusCode) {
+		return "", fmt.Errorf("health answer %d, %s is healthy", resp.StatusCode, t.healthy)
 	}
 	return parseStart(resp.Header.Get(StartHeader)), nil
 }

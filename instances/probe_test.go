@@ -76,7 +76,7 @@ func TestProbeOfRealServers(t *testing.T) {
 			defer server.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			start, err := instances.NewProbe()(ctx, parse(t, server.URL), "/live?deep=1")
+			start, err := instances.Probe(ctx, parse(t, server.URL), instances.HealthConfig{Path: "/live?deep=1"})
 			require.Equal(t, test.start, start)
 			if test.err == "" {
 				require.NoError(t, err)
@@ -88,23 +88,58 @@ func TestProbeOfRealServers(t *testing.T) {
 	require.Zero(t, elsewhere.Load())
 }
 
+func TestProbeAsksWhatIsConfigured(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Limpet-Instance-Start", "n1")
+		w.Header().Set("Location", "/elsewhere")
+		if r.Method != http.MethodHead || r.URL.Path != "/up" {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer server.Close()
+	head := instances.HealthConfig{Path: "/up", Method: http.MethodHead}
+	_, err := instances.Probe(t.Context(), parse(t, server.URL), head)
+	require.ErrorContains(t, err, "health answer 302, 200-299 is healthy")
+	head.Status = instances.Statuses{First: 302, Last: 302}
+	start, err := instances.Probe(t.Context(), parse(t, server.URL), head)
+	require.NoError(t, err)
+	require.Equal(t, "n1", start)
+	head.Method = http.MethodPost
+	_, err = instances.Probe(t.Context(), parse(t, server.URL), head)
+	require.ErrorContains(t, err, "health answer 405, 302 is healthy")
+}
+
+func TestStatuses(t *testing.T) {
+	for text, want := range map[string]instances.Statuses{"200": {200, 200}, "200-299": {200, 299}, "200-599": {200, 599}} {
+		var got instances.Statuses
+		require.NoError(t, got.UnmarshalText([]byte(text)))
+		require.Equal(t, want, got)
+		require.Equal(t, text, got.String())
+	}
+	for _, text := range []string{"", "2xx", "199", "600", "0200", "299-200", "200-", "-200", "200-299-300", "+20", "200 "} {
+		var got instances.Statuses
+		require.ErrorContains(t, got.UnmarshalText([]byte(text)), "accepted is a status such as 200", text)
+		require.Zero(t, got)
+	}
+}
+
 func TestProbeRefused(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	u := parse(t, "http://"+l.Addr().String())
-	probe := instances.NewProbe()
-	_, err = probe(t.Context(), u, "")
-	require.NoError(t, err, "a TCP connect is the probe")
+	require.NoError(t, instances.ProbeTCP(t.Context(), u), "a TCP connect is the probe")
 	require.NoError(t, l.Close())
-	for _, path := range []string{"", "/healthz"} {
-		_, err := probe(t.Context(), u, path)
-		require.ErrorIs(t, err, syscall.ECONNREFUSED)
-	}
+	require.ErrorIs(t, instances.ProbeTCP(t.Context(), u), syscall.ECONNREFUSED)
+	_, err = instances.Probe(t.Context(), u, instances.DefaultHealthConfig())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
 func TestEveryProbeHasAConnectionOfItsOwn(t *testing.T) {
-	var conns atomic.Int64
+	var conns, probes atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		probes.Add(1)
 		_, _ = io.WriteString(w, "fine")
 	}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
@@ -114,12 +149,22 @@ func TestEveryProbeHasAConnectionOfItsOwn(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	probe := instances.NewProbe()
-	for range 5 {
-		_, err := probe(t.Context(), parse(t, server.URL), "/")
-		require.NoError(t, err)
-	}
-	require.EqualValues(t, 5, conns.Load())
+	cfg := instances.DefaultConfig()
+	cfg.Static = []instances.StaticInstance{{ID: "a", URL: server.URL}}
+	cfg.Health = &instances.HealthConfig{Interval: time.Millisecond}
+	pool, err := instances.NewPool(instances.PoolConfig{Function: "f", Version: "v", Registry: newRegistry(), Config: cfg})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pool.Run(ctx)
+	}()
+	require.Eventually(t, func() bool { return probes.Load() >= 5 }, 10*time.Second, time.Millisecond)
+	cancel()
+	<-done
+	server.Close()
+	require.GreaterOrEqual(t, conns.Load(), probes.Load())
 }
 
 func TestPoolWithRealServers(t *testing.T) {

@@ -18,6 +18,7 @@ type registry struct {
 	down    bool
 	hangs   bool
 	hung    int
+	listed  int
 	short   bool                  // answers lack a record
 	before  func(sessions.Report) // called before a report is applied
 }
@@ -49,17 +50,24 @@ func (r *registry) Report(ctx context.Context, report sessions.Report) ([]sessio
 	return r.applyAll(report), nil
 }
 
-func (r *registry) Instances(context.Context, string) ([]sessions.InstanceRecord, error) {
+func (r *registry) Instances(ctx context.Context, _ string) ([]sessions.InstanceRecord, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.listed++
 	if r.down {
 		return nil, sessions.ErrUnavailable
 	}
 	var all []sessions.InstanceRecord
-	for _, known := range r.records {
-		all = append(all, known.InstanceRecord)
+	for _, rec := range r.records {
+		all = append(all, rec.InstanceRecord)
 	}
 	return all, nil
+}
+
+func (r *registry) timesListed() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.listed
 }
 
 func (r *registry) applyAll(report sessions.Report) []sessions.InstanceRecord {
@@ -86,17 +94,19 @@ func (r *registry) apply(report sessions.Report, i sessions.InstanceReport) sess
 	switch i.Health {
 	case sessions.HealthUp:
 		proof := i.Start != "" && i.Start == rec.start
+		gone := !rec.GoneAt.IsZero()
+		goneOver := report.LossGrace > 0 && now.Sub(rec.GoneAt) >= report.LossGrace
 		graceOver := now.Sub(rec.LostAt) >= report.LossGrace
 		switch {
 		case i.Start != "" && rec.start != "" && i.Start != rec.start && i.Start != rec.before,
-			!rec.GoneAt.IsZero(),
+			gone && (!proof || goneOver || i.URL != rec.URL),
 			!rec.LostAt.IsZero() && graceOver && (!proof || report.LossGrace > 0):
 			r.renew(rec)
 		}
 		if i.Start != "" && i.Start != rec.start && i.Start != rec.before {
 			rec.before, rec.start = rec.start, i.Start
 		}
-		rec.LastHealthy, rec.LostAt = now, time.Time{}
+		rec.LastHealthy, rec.LostAt, rec.GoneAt = now, time.Time{}, time.Time{}
 	case sessions.HealthLost:
 		if rec.LostAt.IsZero() && now.Sub(rec.LastHealthy) > report.AliveWithin {
 			rec.LostAt = now

@@ -94,6 +94,9 @@ func (p *Pool) report(ctx context.Context) error {
 		p.take(about, records)
 	}
 	p.noteReady(about)
+	if err == nil {
+		err = p.hearAgain(ctx)
+	}
 	return errors.Join(inherited, err)
 }
 
@@ -155,6 +158,9 @@ func (p *Pool) liveReport() (sessions.Report, []sent) {
 	var about []sent
 	asked := time.Now()
 	for _, i := range p.instances {
+		if i.hearsay.Load() {
+			continue // who lists it reports it: what is gone there must not be up because of this
+		}
 		// A reload may have come between the two reports.
 		if gone, ok := p.removed[i.id]; ok && !gone.reported {
 			continue
@@ -183,6 +189,7 @@ func (p *Pool) take(about []sent, records []sessions.InstanceRecord) {
 		i.asOf = s.asked
 		freed = freed || i.candidate() && i.sessions < had
 		p.logDrain(i, drained)
+		i.tell()
 		if now := i.incarnation.Load(); before != 0 && now != before {
 			p.log.Info("instance has a new incarnation: sessions of the one before have lost their state",
 				"instance", i.id, "url", i.url.String(), "incarnation", now)
@@ -211,5 +218,11 @@ func (p *Pool) complete(n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	late := p.running != nil && time.Since(p.running.began) >= sourcePatience
-	return n == len(p.instances) && (p.heard || late)
+	listed := 0
+	for _, i := range p.instances {
+		if !i.hearsay.Load() {
+			listed++
+		}
+	}
+	return n == listed && (p.heard || late)
 }

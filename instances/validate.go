@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,18 +40,22 @@ func (c Config) validate(report func(key, problem string), others bool) {
 	if c.Health != nil {
 		c.Health.validate(report)
 	}
+	for i, text := range c.AllowedRanges {
+		if _, err := netip.ParsePrefix(text); err != nil {
+			report(fmt.Sprintf("allowed_ranges[%d]", i), fmt.Sprintf("%.60q is no range, accepted is one such as 10.0.0.0/8", text))
+		}
+	}
 	if c.DrainDeadline < MinDrainDeadline || c.DrainDeadline > MaxDrainDeadline {
 		report("drain_deadline", fmt.Sprintf("%s is out of range, accepted is %s to %s", c.DrainDeadline, MinDrainDeadline, MaxDrainDeadline))
 	}
 }
 
 func (c Config) validateSources(report func(key, problem string), others bool) {
-	const problem = "this source is not built yet, accepted is static or process"
 	if c.DNS != nil {
-		report("dns", problem)
+		c.DNS.validate(func(key, problem string) { report("dns."+key, problem) })
 	}
 	if c.Kubernetes != nil {
-		report("kubernetes", problem)
+		c.Kubernetes.validate(func(key, problem string) { report("kubernetes."+key, problem) })
 	}
 	if c.Process != nil {
 		c.Process.validate(func(key, problem string) { report("process."+key, problem) })
@@ -86,6 +93,12 @@ func validateStatic(list []StaticInstance, report func(key, problem string)) {
 func (h HealthConfig) validate(report func(key, problem string)) {
 	if !validPath(h.Path) {
 		report("health.path", fmt.Sprintf("%q is not a path, accepted is a path that starts with /, such as %s", h.Path, DefaultHealthPath))
+	}
+	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost}, h.Method) {
+		report("health.method", fmt.Sprintf("%.20q is no method of a probe, accepted is GET, HEAD, OPTIONS or POST", h.Method))
+	}
+	if h.Status.First < 200 || h.Status.Last > 599 || h.Status.First > h.Status.Last {
+		report("health.status", fmt.Sprintf("%s is out of range, accepted is %s", h.Status, AcceptedStatuses))
 	}
 	for _, d := range []struct {
 		key   string

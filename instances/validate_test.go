@@ -35,6 +35,32 @@ func TestValidate(t *testing.T) {
 			change(c.Process)
 		}
 	}
+	dns := func(change func(*instances.DNSConfig)) func(*instances.Config) {
+		return func(c *instances.Config) {
+			d := instances.DefaultDNSConfig()
+			d.Name, d.Port = "counter.svc", 8080
+			c.Static, c.DNS = nil, &d
+			change(c.DNS)
+		}
+	}
+	named := func(name string, port int) func(*instances.Config) {
+		return dns(func(d *instances.DNSConfig) { d.Name, d.Port = name, port })
+	}
+	server := func(s string) func(*instances.Config) { return dns(func(d *instances.DNSConfig) { d.Server = s }) }
+	kubernetes := func(change func(*instances.KubernetesConfig)) func(*instances.Config) {
+		return func(c *instances.Config) {
+			k := instances.DefaultKubernetesConfig()
+			k.Service, k.Port = "counter", 8080
+			c.Static, c.Kubernetes = nil, &k
+			change(c.Kubernetes)
+		}
+	}
+	port := func(port int, name string) func(*instances.Config) {
+		return kubernetes(func(k *instances.KubernetesConfig) { k.Port, k.PortName = port, name })
+	}
+	service := func(name string) func(*instances.Config) {
+		return kubernetes(func(k *instances.KubernetesConfig) { k.Service = name })
+	}
 	tests := map[string]struct {
 		change func(*instances.Config)
 		key    string // "": accepted
@@ -50,10 +76,6 @@ func TestValidate(t *testing.T) {
 		"timeout above":     {health(func(h *instances.HealthConfig) { h.Timeout = 2 * h.Interval }), "", ""},
 		"drain":             {func(c *instances.Config) { c.DrainDeadline = time.Second }, "", ""},
 		"health with query": {health(func(h *instances.HealthConfig) { h.Path = "/h?x=1" }), "", ""},
-
-		"no source":  {static(), "static", "at least one"},
-		"dns":        {func(c *instances.Config) { c.DNS = &instances.DNSConfig{} }, "dns", "not built yet"},
-		"kubernetes": {func(c *instances.Config) { c.Kubernetes = &instances.KubernetesConfig{} }, "kubernetes", "not built yet"},
 
 		"processes":         {process(func(*instances.ProcessConfig) {}), "", ""},
 		"one process":       {process(func(p *instances.ProcessConfig) { p.Max = 1 }), "", ""},
@@ -72,6 +94,46 @@ func TestValidate(t *testing.T) {
 		"cpu 0.001":         {process(func(p *instances.ProcessConfig) { p.CPU = 0.001 }), "process.cpu", "0.01 to 1024"},
 		"cpu -1":            {process(func(p *instances.ProcessConfig) { p.CPU = -1 }), "process.cpu", "0.01 to 1024"},
 
+		"dns alone":           {dns(func(*instances.DNSConfig) {}), "", ""},
+		"SRV":                 {named("_http._tcp.counter.svc", 0), "", ""},
+		"absolute":            {named("counter.svc.cluster.local.", 1), "", ""},
+		"underscores":         {named("my_counter", 65535), "", ""},
+		"server":              {server("[::1]:53"), "", ""},
+		"no name":             {named("", 80), "dns.name", "missing"},
+		"an address":          {named("10.0.0.1", 80), "dns.name", "static"},
+		"a URL":               {named("http://counter", 80), "dns.name", "no name"},
+		"an empty label":      {named("a..b", 80), "dns.name", "no name"},
+		"a dot":               {named(".", 80), "dns.name", "no name"},
+		"a long label":        {named(strings.Repeat("a", 64), 80), "dns.name", "no name"},
+		"a long name":         {named(strings.Repeat("abcd.", 51), 80), "dns.name", "no name"},
+		"no port":             {named("a", 0), "dns.port", "1 to 65535"},
+		"SRV with port":       {named("_http._tcp.counter.svc", 80), "dns.port", "leave it out"},
+		"one underscore":      {named("_http.counter.svc", 0), "dns.port", "1 to 65535"},
+		"refresh 0":           {dns(func(d *instances.DNSConfig) { d.Refresh = 0 }), "dns.refresh", "100ms to 1h"},
+		"refresh 2h":          {dns(func(d *instances.DNSConfig) { d.Refresh = 2 * time.Hour }), "dns.refresh", "100ms to 1h"},
+		"family":              {dns(func(d *instances.DNSConfig) { d.Family = "ipv5" }), "dns.family", "any, ipv4 or ipv6"},
+		"server without port": {server("127.0.0.1"), "dns.server", "no name server"},
+		"server by name":      {server("localhost:53"), "dns.server", "no name server"},
+		"server port 0":       {server("127.0.0.1:0"), "dns.server", "no name server"},
+
+		"kubernetes alone":   {kubernetes(func(*instances.KubernetesConfig) {}), "", ""},
+		"port by name":       {port(0, "http"), "", ""},
+		"a file, a context":  {kubernetes(func(k *instances.KubernetesConfig) { k.Kubeconfig, k.Context = "f", "c" }), "", ""},
+		"long service":       {service(strings.Repeat("a", 63)), "", ""},
+		"no service":         {service(""), "kubernetes.service", "missing"},
+		"service with dot":   {service("counter.default"), "kubernetes.service", "no name in Kubernetes"},
+		"service with upper": {service("Counter"), "kubernetes.service", "no name in Kubernetes"},
+		"service with dash":  {service("counter-"), "kubernetes.service", "no name in Kubernetes"},
+		"dash before":        {service("-counter"), "kubernetes.service", "no name in Kubernetes"},
+		"too long service":   {service(strings.Repeat("a", 64)), "kubernetes.service", "no name in Kubernetes"},
+		"selector":           {service("a,b=c"), "kubernetes.service", "no name in Kubernetes"},
+		"namespace":          {kubernetes(func(k *instances.KubernetesConfig) { k.Namespace = "../kube-system" }), "kubernetes.namespace", "no name in Kubernetes"},
+		"no target port":     {port(0, ""), "kubernetes.port", "1 to 65535"},
+		"big target port":    {port(65536, ""), "kubernetes.port", "1 to 65535"},
+		"two ports":          {port(80, "http"), "kubernetes.port_name", "one of them"},
+		"bad port name":      {port(0, "a b"), "kubernetes.port_name", "no name of a port"},
+
+		"no source":     {static(), "static", "at least one"},
 		"no drain":      {func(c *instances.Config) { c.DrainDeadline = 0 }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
 		"long drain":    {func(c *instances.Config) { c.DrainDeadline = 169 * time.Hour }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
 		"empty ID":      {id(""), "static[0].id", "accepted is"},
@@ -99,6 +161,11 @@ func TestValidate(t *testing.T) {
 		"path //":       {health(func(h *instances.HealthConfig) { h.Path = "//evil/x" }), "health.path", "starts with /"},
 		"path newline":  {health(func(h *instances.HealthConfig) { h.Path = "/a\r\nb" }), "health.path", "starts with /"},
 		"path fragment": {health(func(h *instances.HealthConfig) { h.Path = "/a#b" }), "health.path", "starts with /"},
+		"ranges":        {func(c *instances.Config) { c.AllowedRanges = []string{"10.0.0.0/8", "fd00::/8"} }, "", ""},
+		"no range":      {func(c *instances.Config) { c.AllowedRanges = []string{"10.0.0.1"} }, "allowed_ranges[0]", "10.0.0.0/8"},
+		"method":        {health(func(h *instances.HealthConfig) { h.Method = "get" }), "health.method", "GET, HEAD"},
+		"status 199":    {health(func(h *instances.HealthConfig) { h.Status.First = 199 }), "health.status", "200-599"},
+		"status back":   {health(func(h *instances.HealthConfig) { h.Status = instances.Statuses{First: 300, Last: 200} }), "health.status", "200-599"},
 		"interval 0":    {health(func(h *instances.HealthConfig) { h.Interval = 0 }), "health.interval", "1ms to 1h"},
 		"timeout -1":    {health(func(h *instances.HealthConfig) { h.Timeout = -1 }), "health.timeout", "1ms to 1h"},
 		"interval 2h":   {health(func(h *instances.HealthConfig) { h.Interval = 2 * time.Hour }), "health.interval", "1ms to 1h"},

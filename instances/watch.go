@@ -29,7 +29,7 @@ func (p *Pool) watch(ctx context.Context, i *Instance) {
 		rules, opened := p.probeTerms(i)
 		r := result{began: time.Now(), opened: opened}
 		probeCtx, cancel := context.WithTimeout(ctx, rules.timeout)
-		r.start, r.err = p.probe(probeCtx, i.url, rules.path)
+		r.start, r.err = p.probe(probeCtx, target{i.url, rules.ask, i.Control})
 		cancel()
 		if ctx.Err() != nil {
 			return // an aborted probe says nothing
@@ -80,6 +80,7 @@ func (p *Pool) probed(i *Instance, r result) {
 	if before.probedAt.IsZero() {
 		p.reportNow() // Ready waits for it
 	}
+	i.tell()
 }
 
 // visible is the part of an instance's health that readers or the registry must hear of at once.

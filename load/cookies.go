@@ -55,9 +55,9 @@ func (c Carrier) learnCookies(s *session, target *url.URL, header http.Header) (
 // whose value has a quote, a backslash or a byte past ASCII. nil: there is none, or none that may go into a header.
 func readCookie(line string) *http.Cookie {
 	pair, attributes, _ := strings.Cut(line, ";")
-	name, value, _ := strings.Cut(pair, "=")
+	name, value, named := strings.Cut(pair, "=")
 	name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
-	if name == "" || len(name)+len(value) > maxCookie || !httpguts.ValidHeaderFieldValue(pair) {
+	if !named || name == "" || len(name)+len(value) > maxCookie || !httpguts.ValidHeaderFieldValue(pair) {
 		return nil
 	}
 	cookie, err := http.ParseSetCookie("name=value;" + attributes)

@@ -27,12 +27,7 @@ func (h histogram) record(d time.Duration) {
 }
 
 // at returns a percentile in milliseconds; 0 where nothing was recorded.
-func (h histogram) at(percent float64) float64 {
-	if h.TotalCount() == 0 {
-		return 0
-	}
-	return milliseconds(h.ValueAtQuantile(percent))
-}
+func (h histogram) at(percent float64) float64 { return milliseconds(h.ValueAtQuantile(percent)) }
 
 func milliseconds(micros int64) float64 { return float64(micros) / 1000 }
 

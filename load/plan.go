@@ -216,7 +216,7 @@ func (p *Plan) head(t *wire.Target) head {
 	var h head
 	h.before = append(h.before, p.Method+" "+t.URL.RequestURI()+" HTTP/1.1\r\n"...)
 	h.before = appendHeader(h.before, "Host", cmp.Or(p.Header.Get("Host"), t.URL.Host))
-	if p.Header.Get("User-Agent") == "" {
+	if _, own := p.Header["User-Agent"]; !own {
 		h.before = appendHeader(h.before, "User-Agent", "limpet-load")
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Header)) {

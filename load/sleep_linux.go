@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -9,5 +10,6 @@ import (
 // sleepExactly sleeps in the system: some 60 µs late instead of 1 ms.
 func sleepExactly(d time.Duration) {
 	left := unix.NsecToTimespec(d.Nanoseconds())
-	_ = unix.Nanosleep(&left, nil) // one that a signal cuts short is looked at again by the caller
+	for errors.Is(unix.Nanosleep(&left, &left), unix.EINTR) { // a signal cut it short: the runtime sends some
+	}
 }

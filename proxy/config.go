@@ -29,13 +29,14 @@ type FunctionConfig struct {
 	Name                string              `yaml:"name"`
 	Qualifier           string              `yaml:"qualifier"`
 	Match               MatchConfig         `yaml:"match"`
+	Weights             Weights             `yaml:"weights,omitempty"` // of an alias; nil: this is a version, with instances of its own
 	Affinity            affinity.Config     `yaml:"affinity"`
 	Sessions            sessions.Config     `yaml:"sessions"`
 	RequestsPerInstance int                 `yaml:"requests_per_instance"` // in flight; each replica counts for itself
 	OnInstanceLoss      sessions.LossPolicy `yaml:"on_instance_loss"`
 	LossGrace           time.Duration       `yaml:"loss_grace"`
 	WhenFull            WhenFullConfig      `yaml:"when_full"`
-	Instances           instances.Config    `yaml:"instances"`
+	Instances           instances.Config    `yaml:"instances,omitempty"` // of a version
 	Invoke              bool                `yaml:"invoke"`
 	InvokePath          string              `yaml:"invoke_path"`
 	Upgrades            []string            `yaml:"upgrades"` // protocols that a client may upgrade to; others are not passed on

@@ -136,10 +136,7 @@ func (x *exchange) acquire() error {
 
 // pick chooses an instance for a function without sessions.
 func (x *exchange) pick() error {
-	full := func(inst *instances.Instance) bool {
-		return inst.InFlight() >= x.fn.Config.RequestsPerInstance
-	}
-	inst, ok := x.fn.Pool.Pick(full)
+	inst, ok := x.fn.Pool.Pick((*instances.Instance).Full)
 	if ok && inst.Acquire() {
 		x.inst = inst
 		return nil

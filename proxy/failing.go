@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/limpet-proxy/limpet/dialects"
+	"github.com/limpet-proxy/limpet/instances"
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
@@ -29,7 +30,11 @@ func (x *exchange) roundTripFailed(_ http.ResponseWriter, _ *http.Request, err e
 		x.fail(x.blame(err))
 	case refused:
 		inst.Refused()
-		x.again()
+		x.again(x.move)
+	case errors.Is(err, instances.ErrReplaced):
+		x.again(x.rejoin)
+	case errors.Is(err, instances.ErrUnproven):
+		x.fail(errInstanceDown)
 	case isDial(err):
 		inst.Unreachable(err)
 		x.fail(errInstanceDown)
@@ -38,9 +43,9 @@ func (x *exchange) roundTripFailed(_ http.ResponseWriter, _ *http.Request, err e
 	}
 }
 
-// again sends the request to another home, because the dial was refused: no connection was ever obtained in this
-// exchange, so the request was not executed anywhere, and its body was not read.
-func (x *exchange) again() {
+// again sends the request to another home, because the dial was refused or led to another program: no connection was ever
+// obtained in this exchange, so the request was not executed anywhere, and its body was not read.
+func (x *exchange) again(find func() error) {
 	x.inst.Release()
 	x.inst = nil
 	if x.tries >= maxTries {
@@ -48,7 +53,7 @@ func (x *exchange) again() {
 		return
 	}
 	if x.fn.Table != nil {
-		if err := x.move(); err != nil {
+		if err := find(); err != nil {
 			x.fail(err)
 			return
 		}
@@ -70,6 +75,13 @@ func (x *exchange) move() error {
 	x.event = x.use.Event()
 	x.guard()
 	return nil
+}
+
+// rejoin takes hold of the session anew: by now the pool knows that its home has been replaced.
+func (x *exchange) rejoin() error {
+	x.unguard()
+	x.use.Release()
+	return x.hold()
 }
 
 // conn is the client's connection, nil where another server than Server took it.

@@ -20,7 +20,7 @@ type Function struct {
 	Metrics    *metrics.Function // may be nil
 }
 
-// Pool finds the instance to dial. *instances.Pool implements it.
+// Pool finds the instance to dial. *instances.Pool implements it, and for an alias *instances.Split.
 type Pool interface {
 	// Lookup returns the instance at h's place, whatever its incarnation.
 	Lookup(h sessions.Home) (*instances.Instance, bool)

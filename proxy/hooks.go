@@ -81,7 +81,15 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil
 		},
 	}
-	return x.fn.Transports.For(x.inst).RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	var incarnation uint64
+	if s := x.use.Session(); s != nil {
+		incarnation = s.Home.Incarnation
+	}
+	tr, err := x.fn.Transports.For(x.inst, incarnation)
+	if err != nil {
+		return nil, err
+	}
+	return tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 }
 
 // modifyResponse makes the response to the client. That the instance answered is the news it was told of delivered.

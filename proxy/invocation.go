@@ -159,7 +159,7 @@ func (x *exchange) tellInvocation(h http.Header) {
 	if x.inv.Operation != dialects.InvokeFunction {
 		return
 	}
-	version := x.inv.Qualifier
+	version := x.inst.Home().Version // of an alias, the one that serves the session
 	if version == sessions.LatestQualifier {
 		version = fcLatestVersion
 	}

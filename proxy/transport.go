@@ -3,10 +3,12 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/limpet-proxy/limpet/instances"
@@ -23,49 +25,107 @@ const (
 	upstreamHeaderBytes = 1 << 20
 )
 
-// Transports keeps one http.Transport for each instance, until the instance is gone. It is safe for concurrent use.
+// Transports keeps one http.Transport for each instance, until the instance is gone, and another for each incarnation: so no
+// request of a session goes over a connection to another program than the session's. It is safe for concurrent use.
 type Transports struct {
 	Timeouts    TimeoutsConfig
 	PerInstance int // idle connections that are kept to one instance: as many as it may serve requests
 
-	byInstance sync.Map // *instances.Instance to *http.Transport
+	byInstance sync.Map // *instances.Instance to *line
 }
 
-// For returns the transport of an instance.
-func (t *Transports) For(inst *instances.Instance) *http.Transport {
-	if tr, ok := t.byInstance.Load(inst); ok {
-		return tr.(*http.Transport)
+// line is how one instance is reached: by the transport of the latest incarnation that a request was for.
+type line struct {
+	current atomic.Pointer[transport]
+	mu      sync.Mutex // to replace it
+}
+
+// transport is one of an incarnation; 0 where requests have no session, and any program will do.
+type transport struct {
+	*http.Transport
+	incarnation uint64
+}
+
+// For returns the transport to the program that has, or had, this incarnation of the instance. instances.ErrReplaced: a
+// request was for a later one.
+func (t *Transports) For(inst *instances.Instance, incarnation uint64) (*http.Transport, error) {
+	l := t.line(inst)
+	now := l.current.Load()
+	if now == nil || now.incarnation < incarnation {
+		now = t.renew(l, inst, incarnation)
 	}
-	mine := t.transport()
-	tr, had := t.byInstance.LoadOrStore(inst, mine)
+	if now.incarnation > incarnation {
+		return nil, instances.ErrReplaced
+	}
+	return now.Transport, nil
+}
+
+func (t *Transports) line(inst *instances.Instance) *line {
+	if l, ok := t.byInstance.Load(inst); ok {
+		return l.(*line)
+	}
+	l, had := t.byInstance.LoadOrStore(inst, &line{})
 	if !had {
 		context.AfterFunc(inst.Gone(), func() {
 			t.byInstance.Delete(inst)
-			mine.CloseIdleConnections()
+			l.(*line).closeIdle()
 		})
 	}
-	return tr.(*http.Transport)
+	return l.(*line)
+}
+
+// renew makes the transport of an incarnation in place of an earlier one's.
+func (t *Transports) renew(l *line, inst *instances.Instance, incarnation uint64) *transport {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.current.Load()
+	if old != nil && old.incarnation >= incarnation {
+		return old // another request was faster
+	}
+	next := &transport{t.transport(inst, incarnation), incarnation}
+	l.current.Store(next)
+	if old != nil {
+		old.CloseIdleConnections()
+	}
+	return next
+}
+
+func (l *line) closeIdle() {
+	if tr := l.current.Load(); tr != nil {
+		tr.CloseIdleConnections()
+	}
 }
 
 // CloseIdle closes the connections that no request uses, when the transports are replaced or the proxy leaves.
 func (t *Transports) CloseIdle() {
-	t.byInstance.Range(func(_, tr any) bool {
-		tr.(*http.Transport).CloseIdleConnections()
+	t.byInstance.Range(func(_, l any) bool {
+		l.(*line).closeIdle()
 		return true
 	})
 }
 
-func (t *Transports) transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: t.Timeouts.Connect}
+// dial connects to the program of an incarnation. A connection that leads to another is closed before anything is sent.
+func (t *Transports) dial(inst *instances.Instance, incarnation uint64) func(context.Context, string, string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: t.Timeouts.Connect, Control: inst.Control}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if incarnation != 0 {
+			err = inst.Vouch(ctx, incarnation)
+		}
+		if err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		return newIdleConn(c, t.Timeouts.Idle), nil
+	}
+}
+
+func (t *Transports) transport(inst *instances.Instance, incarnation uint64) *http.Transport {
 	return &http.Transport{
-		Proxy: nil, // an instance is dialled directly, whatever HTTP_PROXY says
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return newIdleConn(c, t.Timeouts.Idle), nil
-		},
+		Proxy:                 nil, // an instance is dialled directly, whatever HTTP_PROXY says
+		DialContext:           t.dial(inst, incarnation),
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   t.Timeouts.Connect,
 		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only

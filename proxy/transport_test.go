@@ -20,9 +20,17 @@ func TestOneTransportForAnInstance(t *testing.T) {
 	transports := w.function().Transports
 	a, _ := w.pool.Lookup(sessions.Home{ID: "a"})
 	b, _ := w.pool.Lookup(sessions.Home{ID: "b"})
-	tr := transports.For(a)
-	require.Same(t, tr, transports.For(a))
-	require.NotSame(t, tr, transports.For(b))
+	of := func(inst *instances.Instance, incarnation uint64) *http.Transport {
+		tr, err := transports.For(inst, incarnation)
+		require.NoError(t, err)
+		return tr
+	}
+	tr := of(a, 1)
+	require.Same(t, tr, of(a, 1))
+	require.NotSame(t, tr, of(b, 1))
+	require.NotSame(t, tr, of(a, 2), "no connection is shared with another program")
+	_, err := transports.For(a, 1)
+	require.ErrorIs(t, err, instances.ErrReplaced)
 	require.Nil(t, tr.Proxy, "an instance is dialled directly, whatever HTTP_PROXY says")
 	require.True(t, tr.DisableCompression)
 	require.Equal(t, 7, tr.MaxIdleConnsPerHost, "else all but two connections would be closed after each burst")

@@ -40,17 +40,13 @@ func (c FunctionConfig) Validate(report func(key, problem string)) {
 	c.validateNames(report)
 	c.Match.Validate(under("match", report))
 	c.Affinity.Validate(under("affinity", report))
-	c.Sessions.Validate(under("sessions", report))
+	c.validateOwner(report)
 	if c.Sessions.Isolation && c.Affinity.Type == sessions.AffinityNone {
 		report("sessions.isolation", "needs sessions and affinity.type is NONE, accepted is false")
-	}
-	if c.RequestsPerInstance < 1 {
-		report("requests_per_instance", fmt.Sprintf("%d lets no request through, accepted is 1 or more", c.RequestsPerInstance))
 	}
 	c.OnInstanceLoss.Validate(under("on_instance_loss", report))
 	notNegative("loss_grace", c.LossGrace, report)
 	c.WhenFull.Validate(under("when_full", report))
-	c.Instances.Validate(under("instances", report))
 	c.validateUnbuilt(report)
 	c.validateInvoke(report)
 	validateUpgrades(c.Upgrades, report)

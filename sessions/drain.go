@@ -80,7 +80,7 @@ type Departures struct {
 // leaves once. It returns the first error of the store; ErrUnavailable.
 func (t *Table) EmptyDrained(ctx context.Context) (d Departures, err error) {
 	for _, h := range t.pool.Drained() {
-		for _, s := range t.cache.usesOf(t.rules.Function, h) {
+		for _, s := range t.cache.usesOf(t.rules, h) {
 			if err := t.send(ctx, s, &d); err != nil && !stays(err) {
 				return d, err
 			}
@@ -102,7 +102,7 @@ func (t *Table) empty(ctx context.Context, h Home, d *Departures) error {
 			return err
 		}
 		for _, s := range page.Sessions {
-			if s.Home != h {
+			if s.Home != h || !t.rules.governs(s) {
 				continue
 			}
 			if err := t.send(ctx, s, d); stays(err) {
@@ -156,17 +156,17 @@ func (t *Table) dismiss(ctx context.Context, s Session, d *Departures) error {
 	return nil
 }
 
-// usesOf returns the sessions on h that this replica has in use, those that have ended included.
-func (c *Cache) usesOf(function string, h Home) (all []Session) {
+// usesOf returns the sessions on h that this replica has in use and that the rules govern, those that have ended included.
+func (c *Cache) usesOf(r Rules, h Home) (all []Session) {
 	for _, sh := range c.shards {
 		sh.mu.Lock()
 		for k, e := range sh.tracked {
-			if e.refs > 0 && k.Function == function && e.s.Home == h {
+			if e.refs > 0 && k.Function == r.Function && e.s.Home == h && r.governs(*e.s) {
 				all = append(all, *e.s)
 			}
 		}
 		for e := range sh.lingering {
-			if !e.drained && e.s.Function == function && e.s.Home == h {
+			if !e.drained && e.s.Function == r.Function && e.s.Home == h && r.governs(*e.s) {
 				all = append(all, *e.s)
 			}
 		}

@@ -13,10 +13,12 @@ func (t *Table) settle(ctx context.Context, u *Use, state HomeState, since time.
 		return ErrHomeUnavailable
 	case state == HomeDrained:
 		return t.depart(ctx, u)
+	case state == HomeUnknown:
+		return t.seek(ctx, u)
 	case state == HomeReplaced && t.rules.OnLoss == LossFail:
 		return t.renew(ctx, u)
 	case t.rules.OnLoss == LossFail:
-		if state == HomeUnknown || time.Since(since) < t.rules.LossGrace {
+		if time.Since(since) < t.rules.LossGrace {
 			return ErrHomeUnavailable
 		}
 		return t.renew(ctx, u)
@@ -31,11 +33,44 @@ func (t *Table) settle(ctx context.Context, u *Use, state HomeState, since time.
 	return err
 }
 
+// seek decides about a use whose home this replica has never heard of. Discovery lags: another replica may have found it
+// first. If one has seen it healthy a moment ago it is routed to where that one found it. Else it is nobody's: the
+// session moves or, with LossFail, waits for its home until its own time is over, for nobody knows since when it is away.
+func (t *Table) seek(ctx context.Context, u *Use) error {
+	err := t.leaveUnknown(ctx, u)
+	if !errors.Is(err, ErrAlive) {
+		return err
+	}
+	t.find(ctx, u.s.Home)
+	if state, _ := t.pool.State(u.s.Home); state != HomeUp {
+		return ErrHomeUnavailable
+	}
+	return nil
+}
+
+// leaveUnknown moves the session if no replica sees its home. ErrAlive if one does.
+func (t *Table) leaveUnknown(ctx context.Context, u *Use) error {
+	r := RehomeRequest{Reason: ReasonGone}
+	if t.rules.OnLoss != LossFail {
+		return t.rehome(ctx, u, r)
+	}
+	// Without candidates nothing moves: only the store's clock can tell how long ago a sight was.
+	r.Session, r.AliveWithin, r.Placement = *u.s, t.rules.AliveWithin, t.placement(nil)
+	_, err := t.store.Rehome(ctx, r)
+	switch {
+	case errors.Is(err, ErrMoved), errors.Is(err, ErrNotFound):
+		t.cache.doubt(u.s.Key)
+	case errors.Is(err, ErrAlive), errors.Is(err, ErrUnavailable):
+		return err
+	}
+	return ErrHomeUnavailable
+}
+
 func reason(state HomeState) string {
 	switch state {
 	case HomeReplaced:
 		return ReasonRestarted
-	case HomeGone, HomeUnknown:
+	case HomeGone:
 		return ReasonGone
 	default:
 		return ReasonLost
@@ -57,7 +92,7 @@ func (u *Use) Rehome(ctx context.Context) error {
 // rehome is one flight of Store.Rehome for the use's session.
 func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 	key := u.s.Key
-	r.Session, r.AliveWithin = *u.s, t.rules.AliveWithin
+	r.Session, r.AliveWithin = *u.s, t.rules.of(u.s.Home.Version).AliveWithin
 	kind := "rehome"
 	switch { // flights of their own: ErrAlive answers only those who asked the same
 	case r.Certain:
@@ -86,17 +121,15 @@ func (t *Table) rehome(ctx context.Context, u *Use, r RehomeRequest) error {
 
 // move asks the store to move the session. moved says whether this call did.
 func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved bool, err error) {
-	r.Placement = t.placement(t.pool.Candidates(0))
-	s, err = t.store.Rehome(ctx, r)
-	t.wantRoom(err)
-	switch {
-	case err == nil:
-		return s, true, nil
-	case errors.Is(err, ErrMoved):
+	err = t.place(r.Session.Home.Version, func(candidates []Home) (err error) {
+		r.Placement = t.placement(candidates)
+		s, err = t.store.Rehome(ctx, r)
+		return err
+	})
+	if errors.Is(err, ErrMoved) {
 		return s, false, nil // another replica was faster
-	default:
-		return s, false, t.noRoom(err, len(r.Candidates))
 	}
+	return s, err == nil, err
 }
 
 // renew ends the use's session, whose home will not come back, and makes u a use of a new one, if its mode allows it.

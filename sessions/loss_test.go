@@ -1,6 +1,7 @@
 package sessions_test
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,6 +90,61 @@ func TestAliveHomeIsNotMoved(t *testing.T) {
 		require.Equal(t, was.Epoch+1, u.Session().Epoch)
 		require.NotEqual(t, was.Home, u.Session().Home)
 	})
+}
+
+// Discovery lags: another replica has found the home, and pinned the session there.
+func TestUnknownHomeIsAskedFor(t *testing.T) {
+	for _, policy := range []sessions.LossPolicy{sessions.LossRehome, sessions.LossFail} {
+		t.Run(string(policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := rules()
+				r.OnLoss, r.LossGrace = policy, time.Minute
+				b := newBench(t, r, sessions.CacheConfig{})
+				up := sessions.Report{Function: "f", Version: "LATEST", Instances: []sessions.InstanceReport{{ID: "a", Health: sessions.HealthUp}}}
+				records, err := b.store.Report(t.Context(), up)
+				require.NoError(t, err)
+				b.pool.candidates = []sessions.Home{records[0].Home}
+				was := b.once(t, "s")
+				b.pool.set(was.Home, sessions.HomeUnknown)
+				b.pool.candidates = []sessions.Home{home("b")}
+
+				asked, learns := 0, false
+				late := sessions.NewTable(sessions.TableConfig{
+					Rules: r, Cache: b.cache, Store: b.store, Pool: b.pool,
+					Find: func(_ context.Context, h sessions.Home) {
+						asked++
+						require.Equal(t, was.Home, h)
+						if learns {
+							b.pool.set(h, sessions.HomeUp)
+						}
+					},
+				})
+				_, err = late.Use(t.Context(), "s")
+				require.ErrorIs(t, err, sessions.ErrHomeUnavailable, "alive, and nobody says where")
+				learns = true
+				u, err := late.Use(t.Context(), "s")
+				require.NoError(t, err)
+				require.Equal(t, was.Home, u.Session().Home)
+				require.Equal(t, was.Epoch, u.Session().Epoch)
+				u.Release()
+				require.Equal(t, 2, asked)
+
+				b.pool.set(was.Home, sessions.HomeUnknown)
+				b.pool.candidates = []sessions.Home{home("b")}
+				time.Sleep(r.AliveWithin + time.Second) // nobody sees it any more
+				u, err = late.Use(t.Context(), "s")
+				require.Equal(t, 2, asked)
+				if policy == sessions.LossFail {
+					require.ErrorIs(t, err, sessions.ErrHomeUnavailable)
+					return
+				}
+				require.NoError(t, err)
+				defer u.Release()
+				require.Equal(t, home("b"), u.Session().Home)
+				require.Equal(t, was.Epoch+1, u.Session().Epoch)
+			})
+		})
+	}
 }
 
 // The source of this replica no longer lists the home. Another one, whose file is a moment older, still sees it.

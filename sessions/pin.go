@@ -35,42 +35,23 @@ func (t *Table) pinInTurn(ctx context.Context, r PinRequest, first bool) (Sessio
 }
 
 // pinNew offers the store the pool's candidates: of a large pool a sample first.
-func (t *Table) pinNew(ctx context.Context, r PinRequest) (Session, bool, error) {
-	candidates := t.pool.Candidates(0)
-	if len(candidates) > fullPool {
-		s, created, err := t.pinOn(ctx, r, candidates[:candidateSample])
-		if !errors.Is(err, ErrFull) {
-			return s, created, err
+func (t *Table) pinNew(ctx context.Context, r PinRequest) (s Session, created bool, err error) {
+	err = t.place("", func(candidates []Home) (err error) {
+		if len(candidates) > fullPool {
+			s, created, err = t.pinOn(ctx, r, candidates[:candidateSample])
+			if !errors.Is(err, ErrFull) {
+				return err
+			}
 		}
-	}
-	s, created, err := t.pinOn(ctx, r, candidates)
-	err = t.noRoom(err, len(candidates))
-	t.wantRoom(err)
+		s, created, err = t.pinOn(ctx, r, candidates)
+		return err
+	})
 	return s, created, err
-}
-
-// noRoom names the reason why a session of so many candidates found no slot.
-func (t *Table) noRoom(err error, candidates int) error {
-	if errors.Is(err, ErrFull) && candidates == 0 && !t.taken() {
-		return ErrNoInstance
-	}
-	return err
-}
-
-// wantRoom asks for more instances when a session found no room.
-func (t *Table) wantRoom(err error) {
-	if errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance) {
-		t.want(max(1, t.queue.Waiting()))
-	}
 }
 
 func (t *Table) pinOn(ctx context.Context, r PinRequest, candidates []Home) (Session, bool, error) {
 	r.Placement = t.placement(candidates)
 	return t.store.Pin(ctx, r)
-}
-
-func (t *Table) placement(candidates []Home) Placement {
-	return Placement{Candidates: candidates, PerInstance: t.rules.PerInstance, Isolation: t.rules.Isolation}
 }
 
 // fetch asks the store and remembers what it answers.

@@ -1,6 +1,9 @@
 package sessions
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // HomeState is what this replica makes of a session's home.
 type HomeState uint8
@@ -34,4 +37,14 @@ type Pool interface {
 	State(h Home) (HomeState, time.Time)
 	// Drained returns the instances whose State is HomeDrained.
 	Drained() []Home
+}
+
+// Versions is what the Pool of an alias has besides: its instances are of several versions of one function, and a session
+// stays with the version that it began on. Safe for concurrent use.
+type Versions interface {
+	// Offers yields candidates, at least one at a time and all of them of one version, in the order in which they are to be
+	// tried. from is the version that a session comes from, "" for a new one. A new session is offered a version drawn by
+	// weight, then, should that have no room, one drawn from the rest, and so on. One that comes from a version of the
+	// alias is offered that version alone.
+	Offers(from string) iter.Seq[[]Home]
 }

@@ -64,7 +64,8 @@ type InstanceRecord struct {
 //   - HealthUp of a lost record: the same non-empty Start proves that the state is still there, so the
 //     incarnation stays, unless LossGrace > 0 has passed since LostAt; without such proof a new incarnation
 //     begins if LossGrace has passed (at once when it is 0). Lost is cleared.
-//   - HealthUp of a gone record: new incarnation, gone cleared.
+//   - HealthUp of a gone record: gone is cleared. The same non-empty Start at the same URL proves that the state is
+//     still there, so the incarnation stays, unless LossGrace > 0 has passed since GoneAt; else a new one begins.
 //   - HealthLost sets LostAt, once, if no replica saw the instance healthy within AliveWithin.
 //   - HealthGone sets GoneAt, once.
 //   - A new incarnation clears used, draining, lost and gone and starts with no sessions; sessions of the one before

@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -41,11 +42,37 @@ type Rules struct {
 	Wait      time.Duration // how long a new session may wait for a slot
 	// AliveWithin is how recent another replica's sight of a healthy home must be to forbid a re-home.
 	AliveWithin time.Duration
+	// Versions has the rules that differ by the version of the home, with all versions of the function; nil: there is one,
+	// and the rules above are its own.
+	Versions map[string]VersionRules
+	// Others are the other qualifiers of the function that have sessions, and tables of their own to look after them.
+	Others []string
+}
+
+// VersionRules are what every table of a function has to keep to where the home is of one version: a slot of an instance is
+// a slot, whichever way a session came.
+type VersionRules struct {
+	PerInstance int
+	AliveWithin time.Duration
 }
 
 // settings are the settings of a session that names none of its own.
 func (r Rules) settings() Settings {
 	return Settings{TTL: r.TTL, IdleTimeout: r.IdleTimeout, DisableIDReuse: r.DisableIDReuse}
+}
+
+// of returns the rules where the home is of this version.
+func (r Rules) of(version string) VersionRules {
+	if v, ok := r.Versions[version]; ok {
+		return v
+	}
+	return VersionRules{PerInstance: r.PerInstance, AliveWithin: r.AliveWithin}
+}
+
+// governs says whether it is this table that sends s away from a drained instance: its own sessions, wherever they are, and
+// on its own instances those of a qualifier that has no table, because the configuration has it no more.
+func (r Rules) governs(s Session) bool {
+	return s.Qualifier == r.Qualifier || s.Home.Version == r.Qualifier && !slices.Contains(r.Others, s.Qualifier)
 }
 
 // Tier is where a look-up was answered.
@@ -74,7 +101,8 @@ type Table struct {
 	observe Observer
 	lost    func()
 	drained func()
-	want    func(n int)
+	find    func(context.Context, Home)
+	want    func(version string, n int)
 	taken   func() bool
 }
 
@@ -96,9 +124,13 @@ type TableConfig struct {
 	Observe Observer
 	Lost    func() // told of each session that this replica ended because its home stayed away; may be nil
 	Drained func() // told of each session that this replica ended because its home has drained; may be nil
-	// Want is told that n sessions, at least 1, find no instance with room: where instances can be had, it is time for
-	// one more. It is told again with each try of who waits, and must not block; may be nil.
-	Want func(n int)
+	// Find makes the pool learn from the registry where a home lives that its State calls unknown. It is asked about
+	// homes that other replicas have seen healthy a moment ago. nil: there are no other replicas.
+	Find func(ctx context.Context, h Home)
+	// Want is told that n sessions, at least 1, find no instance with room, of this version or, if it is "", of any: where
+	// instances can be had, it is time for one more. It is told again with each try of who waits, and must not block; may
+	// be nil.
+	Want func(version string, n int)
 	// Occupied says that there are healthy instances though none is a candidate, because all are full; may be nil.
 	Occupied func() bool
 }
@@ -114,8 +146,11 @@ func NewTable(cfg TableConfig) *Table {
 	if cfg.Drained == nil {
 		cfg.Drained = func() {}
 	}
+	if cfg.Find == nil {
+		cfg.Find = func(context.Context, Home) {}
+	}
 	if cfg.Want == nil {
-		cfg.Want = func(int) {}
+		cfg.Want = func(string, int) {}
 	}
 	if cfg.Occupied == nil {
 		cfg.Occupied = func() bool { return false }
@@ -125,7 +160,7 @@ func NewTable(cfg TableConfig) *Table {
 	}
 	return &Table{
 		rules: cfg.Rules, cache: cfg.Cache, store: cfg.Store, pool: cfg.Pool, queue: cfg.Queue,
-		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained,
+		flights: &singleflight.Group{}, observe: cfg.Observe, lost: cfg.Lost, drained: cfg.Drained, find: cfg.Find,
 		want: cfg.Want, taken: cfg.Occupied,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	_ "embed" // the page is part of the binary
 	"encoding/base64"
 	"html/template"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -29,6 +30,17 @@ type View struct {
 type Function struct {
 	Name, Qualifier, Affinity string
 	Instances                 []Instance
+	Versions                  []Version // of an alias, which has no instances of its own
+}
+
+// Version is one version of an alias.
+type Version struct {
+	Qualifier string
+	Weight    int
+	Share     float64 // of new sessions, now: 0 to 1
+	Instances int
+	Ready     int
+	Sessions  int // on its instances, whichever way they came
 }
 
 // Instance is one instance of a function.
@@ -59,7 +71,7 @@ func New() *Page {
 	hash := sha256.Sum256([]byte(pageCSS))
 	return &Page{
 		template: template.Must(template.New("page").Funcs(template.FuncMap{
-			"ago": ago, "left": left, "fill": fill, "sum": sum, "n": number, "tone": tone,
+			"ago": ago, "left": left, "fill": fill, "sum": sum, "n": number, "tone": tone, "percent": percent,
 		}).Parse(pageHTML)),
 		// The page has one style sheet, known by its hash, and nothing else: no script, image or frame, wherever a
 		// mistake in escaping might let one in.
@@ -104,6 +116,11 @@ func fill(sessions, perInstance int) int {
 		return 0
 	}
 	return max(0, min(100, int(float64(sessions)/float64(perInstance)*100)))
+}
+
+// percent is a share of 1 to a tenth of a percent, which is what weights can say.
+func percent(share float64) string {
+	return strconv.FormatFloat(math.Round(share*1000)/10, 'f', -1, 64) + " %"
 }
 
 // sums are the totals of a function.

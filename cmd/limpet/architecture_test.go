@@ -20,7 +20,7 @@ const module = "github.com/limpet-proxy/limpet"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/limpet": {
-			"affinity", "api", "configs", "dialects", "instances", "instances/process", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
+			"affinity", "api", "configs", "dialects", "instances", "instances/dns", "instances/kubernetes", "instances/process", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
 			"sessions", "sessions/embeddedstore", "sessions/redisstore",
 		},
 		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
@@ -31,6 +31,9 @@ func arrows() map[string][]string {
 		"proxy":                         {"affinity", "dialects", "instances", "metrics", "sessions"},
 		"affinity":                      {"metrics", "sessions"},
 		"instances":                     {"metrics", "sessions"},
+		"instances/dns":                 {"instances"},
+		"instances/kubernetes":          {"instances"},
+		"instances/kubernetes/kubetest": {},
 		"instances/process":             {"instances"},
 		"instances/sourcetest":          {"instances"},
 		"sessions":                      {"metrics"},
@@ -55,6 +58,8 @@ func owners() map[string][]string {
 		"github.com/prometheus/client_golang/prometheus/promhttp": {"api"},
 		"github.com/spf13/cobra":                                  {"cmd/limpet"},
 		"github.com/spf13/pflag":                                  {"cmd/limpet"},
+		"github.com/miekg/dns":                                    {"instances/dns"},
+		"k8s.io":                                                  {"instances/kubernetes", "instances/kubernetes/kubetest"},
 		"github.com/goccy/go-yaml":                                {"configs"},
 		"github.com/tidwall/btree":                                {"sessions/embeddedstore"},
 		"github.com/hashicorp/golang-lru":                         {"sessions", "sample"},
@@ -163,7 +168,7 @@ func standard(path string) bool {
 
 func TestTheBinaryHoldsNothingOfTheTests(t *testing.T) {
 	for _, p := range list(t, "-deps", "./cmd/limpet") {
-		for _, part := range []string{"/storetest", "/sourcetest", "/redistest", "github.com/stretchr/", "testing"} {
+		for _, part := range []string{"/storetest", "/sourcetest", "/redistest", "/kubetest", "github.com/stretchr/", "testing"} {
 			require.False(t, strings.HasSuffix(p.ImportPath, part) || strings.HasPrefix(p.ImportPath, part), p.ImportPath)
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/instances"
@@ -19,14 +21,16 @@ import (
 // functionID identifies a function.
 type functionID struct{ name, qualifier string }
 
-// running is a function at work. It is immutable; its pool and queue outlive a reload.
+// running is a function at work. It is immutable; its pool and queue outlive a reload, and so do sources that it leaves as
+// they were.
 type running struct {
 	function *proxy.Function
-	pool     *instances.Pool
-	local    *processes.Source // nil: it runs no processes
+	pool     *instances.Pool  // of a version; nil for an alias
+	split    *instances.Split // over all versions of the function, made anew by each reload; nil where there is only one
+	sources  []source         // of the pool, beside the static list
 	queue    *sessions.Queue
-	stop     context.CancelFunc
-	stopped  chan struct{} // closed when the pool's goroutines have ended
+	stop     context.CancelFunc // ends the pool
+	stopped  chan struct{}      // closed when the pool's goroutines have ended
 }
 
 // functions are those that this process serves, and what they share.
@@ -38,18 +42,24 @@ type functions struct {
 	host    processes.Host
 	keys    *affinity.Keys // signs the cookies of functions without a keys_file
 
+	shared bool             // other replicas may share the store
+	own    []netip.AddrPort // the process's listeners
+
+	instanceKey []byte // makes the IDs of instances that are found by address
+
 	retiring sync.WaitGroup // reports of instances whose function is no longer listed
 
-	mu  sync.Mutex
-	all map[functionID]*running
+	mu      sync.Mutex
+	all     map[functionID]*running
+	removed map[functionID]time.Time // versions that a reload has taken away
 }
 
 // prepared is a function that is checked and built but not in force.
 type prepared struct {
-	cfg   proxy.FunctionConfig
-	rule  affinity.Rule
-	pool  *instances.Pool   // fresh; dropped when the function runs already
-	local *processes.Source // likewise, unless the function has run no processes yet
+	cfg     proxy.FunctionConfig
+	rule    affinity.Rule
+	sources []source
+	pool    *instances.Pool // fresh; dropped when the function runs already; nil for an alias
 }
 
 // apply makes cfgs the functions in force and returns their routes: all of them, or, after an error, none.
@@ -58,36 +68,50 @@ func (f *functions) apply(cfgs []proxy.FunctionConfig) (*proxy.Routes, error) {
 	defer f.mu.Unlock()
 	ready := make([]prepared, 0, len(cfgs))
 	for _, cfg := range cfgs {
-		p, err := f.prepare(cfg)
+		p, err := f.prepare(cfg, f.all[functionID{cfg.Name, cfg.Qualifier}])
 		if err != nil {
 			return nil, fmt.Errorf("function %s/%s: %w", cfg.Name, cfg.Qualifier, err)
 		}
 		ready = append(ready, p)
 	}
-	next := make(map[functionID]*running, len(ready))
-	serving := make([]*proxy.Function, 0, len(ready))
+	in := plan{cfgs, make(map[functionID]*running, len(ready)), f.nextRemoved(ready)}
 	for _, p := range ready {
-		id := functionID{p.cfg.Name, p.cfg.Qualifier}
-		r, err := f.enforce(p, f.all[id])
+		r, err := f.work(p)
 		if err != nil {
 			return nil, fmt.Errorf("function %s/%s: %w", p.cfg.Name, p.cfg.Qualifier, err)
 		}
-		next[id] = r
-		serving = append(serving, r.function)
+		in.next[p.id()] = r
+	}
+	serving := make([]*proxy.Function, 0, len(ready))
+	for _, p := range ready {
+		if err := f.enforce(p, in); err != nil {
+			return nil, fmt.Errorf("function %s/%s: %w", p.cfg.Name, p.cfg.Qualifier, err)
+		}
+		serving = append(serving, in.next[p.id()].function)
 	}
 	for id, old := range f.all {
-		if next[id] == nil {
-			old.stop()
-			old.function.Transports.CloseIdle()
-			f.retiring.Go(func() { f.retire(old) })
-		}
+		f.replaced(old, in.next[id])
 	}
-	f.all = next
+	f.all, f.removed = in.next, in.removed
 	return proxy.NewRoutes(serving), nil
 }
 
-// prepare does all that can fail.
-func (f *functions) prepare(cfg proxy.FunctionConfig) (prepared, error) {
+// replaced ends what of old, the work of one entry before, is not at work in next, which may be nil.
+func (f *functions) replaced(old, next *running) {
+	if next == nil {
+		old.function.Transports.CloseIdle()
+	}
+	if old.split != nil {
+		old.split.Close()
+	}
+	if old.pool != nil && (next == nil || next.pool != old.pool) {
+		old.stop()
+		f.retiring.Go(func() { f.retire(old) })
+	}
+}
+
+// prepare does all that can fail. old is what runs of the function, nil if nothing does.
+func (f *functions) prepare(cfg proxy.FunctionConfig, old *running) (prepared, error) {
 	keys := f.keys
 	if file := cfg.Affinity.Cookie.KeysFile; cfg.Affinity.Type == sessions.AffinityCookie && file != "" {
 		var err error
@@ -99,70 +123,89 @@ func (f *functions) prepare(cfg proxy.FunctionConfig) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	source := f.newProcesses(cfg)
-	pool, err := instances.NewPool(f.poolConfig(cfg, source))
-	return prepared{cfg, rule, pool, source}, err
+	p := prepared{cfg: cfg, rule: rule}
+	if cfg.IsAlias() {
+		return p, nil
+	}
+	if p.sources, err = f.newSources(cfg, old); err != nil {
+		return prepared{}, err
+	}
+	p.pool, err = instances.NewPool(f.poolConfig(p))
+	return p, err
 }
 
-func (f *functions) poolConfig(cfg proxy.FunctionConfig, source *processes.Source) instances.PoolConfig {
+func (p prepared) id() functionID { return functionID{p.cfg.Name, p.cfg.Qualifier} }
+
+func (f *functions) poolConfig(p prepared) instances.PoolConfig {
+	cfg := p.cfg
 	pc := instances.PoolConfig{
 		Function: cfg.Name, Version: cfg.Qualifier, Config: cfg.Instances,
 		RequestsPerInstance: cfg.RequestsPerInstance, Connect: cfg.Timeouts.Connect,
-		Registry: f.store, Logger: f.logger,
+		Registry: f.store, Logger: f.logger, Own: f.own,
+	}
+	for _, s := range p.sources {
+		pc.Sources = append(pc.Sources, s.Source)
 	}
 	if cfg.OnInstanceLoss == sessions.LossFail {
 		pc.LossGrace = cfg.LossGrace
 	}
-	if source != nil {
-		pc.Sources = append(pc.Sources, source)
-	}
 	return pc
 }
 
-// enforce makes p the function at work. old, if not nil, lends its pool, and with it the requests in flight and the
-// health of the instances that stay.
-func (f *functions) enforce(p prepared, old *running) (*running, error) {
-	r := running{}
-	if old == nil {
-		r = f.start(p)
-	} else if err := f.renew(&r, p, old); err != nil {
-		return nil, err
-	}
-	m := f.metrics.Function(p.cfg.Name, p.cfg.Qualifier)
-	function := &proxy.Function{
-		Config: p.cfg, Rule: p.rule, Pool: r.pool, Metrics: m,
-		Transports: transports(p.cfg, old),
-	}
-	if p.cfg.Affinity.Type != sessions.AffinityNone {
-		function.Table = sessions.NewTable(sessions.TableConfig{
-			Rules: rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.pool, Queue: r.queue, Observe: proxy.Observe(m),
-			Lost:    func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
-			Drained: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedDrained, 1) },
-			Want:    r.pool.Want, Occupied: r.pool.Occupied,
-		})
-	}
-	r.function = function
-	return &r, nil
-}
-
-// renew makes r what old becomes under the configuration of p.
-func (f *functions) renew(r *running, p prepared, old *running) error {
-	*r = *old
-	r.local = keptProcesses(old.local, p)
-	if err := r.pool.Apply(f.poolConfig(p.cfg, r.local)); err != nil {
+// enforce makes p the function at work, on the pools of in.
+func (f *functions) enforce(p prepared, in plan) (err error) {
+	r := in.next[p.id()]
+	if r.split, err = in.split(p.cfg); err != nil {
 		return err
 	}
-	if r.local != nil {
-		r.local.Apply(f.processConfig(p.cfg))
+	m := f.metrics.Function(p.cfg.Name, p.cfg.Qualifier)
+	function := &proxy.Function{Config: p.cfg, Rule: p.rule, Pool: r.dials(), Metrics: m, Transports: transports(in.idle(p.cfg), f.all[p.id()])}
+	if p.cfg.Affinity.Type != sessions.AffinityNone {
+		tc := sessions.TableConfig{
+			Rules: in.rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.homes(), Queue: r.queue, Observe: proxy.Observe(m),
+			Lost:    func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
+			Drained: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedDrained, 1) },
+			Want:    r.want(), Occupied: r.occupied(),
+		}
+		if f.shared {
+			tc.Find = r.find()
+		}
+		function.Table = sessions.NewTable(tc)
 	}
+	r.function = function
 	return nil
 }
 
+// work returns what is to be at work for p, without its function. What was at work before lends its pool, and with it the
+// requests in flight and the health of the instances that stay.
+func (f *functions) work(p prepared) (*running, error) {
+	old := f.all[p.id()]
+	var r running
+	switch {
+	case p.cfg.IsAlias():
+		r = running{queue: sessions.NewQueue()}
+	case old == nil || old.pool == nil:
+		r = f.start(p.pool)
+	default:
+		if err := old.pool.Apply(f.poolConfig(p)); err != nil {
+			return nil, err
+		}
+		r = *old
+	}
+	if old != nil {
+		r.queue = old.queue
+	}
+	r.sources = p.sources
+	if local := r.local(); local != nil {
+		local.Apply(f.processConfig(p.cfg))
+	}
+	return &r, nil
+}
+
 // start runs a new pool.
-func (f *functions) start(p prepared) running {
+func (f *functions) start(pool *instances.Pool) running {
 	ctx, stop := context.WithCancel(context.Background())
-	pool := p.pool
-	r := running{pool: pool, local: p.local, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
+	r := running{pool: pool, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
 	go func() {
 		defer close(r.stopped)
 		pool.Run(ctx)
@@ -180,14 +223,6 @@ func transports(cfg proxy.FunctionConfig, old *running) *proxy.Transports {
 		defer kept.CloseIdle()
 	}
 	return &proxy.Transports{Timeouts: cfg.Timeouts, PerInstance: cfg.RequestsPerInstance}
-}
-
-func rules(cfg proxy.FunctionConfig) sessions.Rules {
-	return sessions.Rules{
-		Function: cfg.Name, Qualifier: cfg.Qualifier, Config: cfg.Sessions, Affinity: cfg.Affinity.Type,
-		OnLoss: cfg.OnInstanceLoss, LossGrace: cfg.LossGrace, Wait: cfg.WhenFull.Wait,
-		AliveWithin: cfg.Instances.AliveWithin(),
-	}
 }
 
 // snapshot returns the functions in force, by name and qualifier.
@@ -232,10 +267,12 @@ func (f *functions) tables() (all []*sessions.Table) {
 func (f *functions) close() {
 	all := f.snapshot()
 	for _, r := range all {
-		r.stop() // together: processes take their time to end
+		if r.pool != nil {
+			r.stop() // together: processes take their time to end
+		}
 	}
 	for _, r := range all {
-		<-r.stopped
+		r.end()
 		r.function.Transports.CloseIdle()
 	}
 	f.retiring.Wait()

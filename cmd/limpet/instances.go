@@ -38,6 +38,16 @@ type apiFunction struct {
 	JobID     string        `json:"jobId"`
 	FleetID   string        `json:"fleetId"`
 	Instances []apiInstance `json:"instances"`
+	Versions  []apiVersion  `json:"versions,omitempty"` // of an alias, whose instances are theirs
+}
+
+type apiVersion struct {
+	Qualifier string  `json:"qualifier"`
+	Weight    int64   `json:"weight"`
+	Share     float64 `json:"share"` // of new sessions, as the replica sees it that was asked
+	Instances int64   `json:"instances"`
+	Ready     int64   `json:"ready"`
+	Sessions  int64   `json:"sessions"` // on its instances, whichever way they came
 }
 
 type apiInstance struct {

@@ -92,10 +92,18 @@ func instanceHead(wide bool) []string {
 	return head
 }
 
-// instanceRows are a function's lines in a table. One without instances has a line too: nobody answers its requests.
+// instanceRows are a function's lines in a table. One without instances has a line too: nobody answers its requests, or
+// it is an alias, and then it tells its weights.
 func instanceRows(fn apiFunction, now time.Time) (rows [][]string) {
 	if len(fn.Instances) == 0 {
-		return [][]string{{cell(fn.Name), cell(fn.Qualifier), "-", "none", "-", "-", "-", "-"}}
+		state := "none"
+		if len(fn.Versions) > 0 {
+			state = "alias"
+		}
+		for _, v := range fn.Versions {
+			state += fmt.Sprintf(" %s:%d", cell(v.Qualifier), v.Weight)
+		}
+		return [][]string{{cell(fn.Name), cell(fn.Qualifier), "-", state, "-", "-", "-", "-"}}
 	}
 	for _, i := range fn.Instances {
 		since := "-"

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -24,6 +25,7 @@ const (
 	// maxProofSessions are alive at once, or one for each 25 requests; the instances share them evenly.
 	maxProofSessions = 1000
 	proofInstances   = 4
+	proofClients     = 16
 )
 
 // proof is a load on replicas of Limpet in front of real instances, each a process.
@@ -36,8 +38,18 @@ type proof struct {
 	run       *load.Run
 }
 
-// newProof starts it all; store is as setup has it.
-func newProof(t *testing.T, replicas int, store string) *proof {
+// proofSetup is what differs between proofs. Zeros are of use.
+type proofSetup struct {
+	replicas int
+	store    string // as setup has it
+	health   string // flow mapping
+	more     string // further lines of the function, indented by 4
+	retries  int    // of each request
+	waiting  bool   // requests of one instance's sessions may have to wait: all others go on meanwhile
+}
+
+// newProof starts it all.
+func newProof(t *testing.T, s proofSetup) *proof {
 	t.Helper()
 	p := &proof{t: t, requests: proofDefault}
 	if text := os.Getenv(proofEnv); text != "" {
@@ -48,16 +60,19 @@ func newProof(t *testing.T, replicas int, store string) *proof {
 	p.sessions = min(maxProofSessions, p.requests/25)
 	var places strings.Builder
 	for i := range proofInstances {
-		inst := startSample(t, "--name", fmt.Sprint("i", i))
+		inst := startSample(t, "--name", fmt.Sprint("i", i), "--listen", freeAddr(t))
 		p.instances = append(p.instances, inst)
 		fmt.Fprintf(&places, "        - {id: i%d, url: %q}\n", i, inst.listen)
 	}
 	file := filepath.Join(t.TempDir(), "limpet.yaml")
-	replace(t, file, setup{store: store}.String()+fmt.Sprintf(
-		"  - name: counter\n    sessions: {per_instance: %d}\n    instances:\n      health: {timeout: 10s}\n      static:\n%s",
-		p.sessions, &places))
-	plan := load.Plan{Sessions: p.sessions, Requests: p.requests, Connections: 16}
-	for range replicas {
+	replace(t, file, setup{store: s.store}.String()+fmt.Sprintf(
+		"  - name: counter\n    sessions: {per_instance: %d}\n%s\n    instances:\n      health: %s\n      static:\n%s",
+		2*p.sessions, s.more, cmp.Or(s.health, "{timeout: 10s}"), &places))
+	plan := load.Plan{Sessions: p.sessions, Requests: p.requests, Connections: proofClients, Retries: s.retries}
+	if s.waiting {
+		plan.Connections += p.sessions/proofInstances + 1
+	}
+	for range s.replicas {
 		replica := serve(t, file)
 		p.replicas = append(p.replicas, replica)
 		target, err := loadwire.NewTarget(replica.listen)
@@ -114,7 +129,7 @@ func (p *proof) killed() {
 	for _, e := range r.Affinity.Announced {
 		require.Contains(p.t, e.Got, `event "rehomed; reason=\"instance lost\"; from=\"i1\""`)
 	}
-	require.LessOrEqual(p.t, r.Requests.Failed, 16, "what was in flight there: %v", r.Failures)
+	require.LessOrEqual(p.t, r.Requests.Failed, proofClients, "what was in flight there: %v", r.Failures)
 	require.Zero(p.t, r.Affinity.Unjudged)
 	lost, left := p.sessions/proofInstances, 0
 	for _, i := range r.Instances {
@@ -127,14 +142,14 @@ func (p *proof) killed() {
 }
 
 func TestProofOneReplica(t *testing.T) {
-	t.Run("undisturbed", func(t *testing.T) { newProof(t, 1, "").undisturbed() })
-	t.Run("an instance is killed", func(t *testing.T) { newProof(t, 1, "").killed() })
+	t.Run("undisturbed", func(t *testing.T) { newProof(t, proofSetup{replicas: 1}).undisturbed() })
+	t.Run("an instance is killed", func(t *testing.T) { newProof(t, proofSetup{replicas: 1}).killed() })
 }
 
 func TestProofTwoReplicas(t *testing.T) {
 	store := func(t *testing.T) string {
 		return fmt.Sprintf("{kind: redis, redis: {addrs: [%s]}}", redistest.Standalone(t, redistest.Options{}).Addr)
 	}
-	t.Run("undisturbed", func(t *testing.T) { newProof(t, 2, store(t)).undisturbed() })
-	t.Run("an instance is killed", func(t *testing.T) { newProof(t, 2, store(t)).killed() })
+	t.Run("undisturbed", func(t *testing.T) { newProof(t, proofSetup{replicas: 2, store: store(t)}).undisturbed() })
+	t.Run("an instance is killed", func(t *testing.T) { newProof(t, proofSetup{replicas: 2, store: store(t)}).killed() })
 }

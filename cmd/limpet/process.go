@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,7 +70,10 @@ func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, e
 	p.cache = sessions.NewCache(sessions.CacheConfig{
 		Size: cfg.Cache.Sessions, Life: sessions.DefaultCacheLife, StaleMax: staleMax(cfg.Store), News: p.news,
 	})
-	p.functions = &functions{store: p.store, cache: p.cache, metrics: p.metrics, logger: logger, all: map[functionID]*running{}}
+	p.functions = &functions{
+		store: p.store, cache: p.cache, metrics: p.metrics, logger: logger, all: map[functionID]*running{},
+		shared: cfg.Store.Kind == configs.StoreRedis, own: p.listeners(),
+	}
 	if p.functions.host, err = newHost(cfg.Store.Kind, p.data.Addr().String()); err != nil {
 		return nil, errors.Join(err, p.data.Close(), p.admin.Close(), p.store.Close())
 	}
@@ -86,6 +90,16 @@ func (p *process) listen() (err error) {
 		return errors.Join(fmt.Errorf("admin: %w", err), p.data.Close())
 	}
 	return nil
+}
+
+// listeners are the addresses that are taken.
+func (p *process) listeners() (all []netip.AddrPort) {
+	for _, l := range []net.Listener{p.data, p.admin} {
+		if at, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
+			all = append(all, at)
+		}
+	}
+	return all
 }
 
 // serve serves until ctx is done, then leaves in order and returns. started, if not nil, is called once functions are
@@ -138,6 +152,7 @@ func (p *process) start(ctx, background context.Context, failed chan<- error) er
 	if p.functions.keys, err = affinity.NewKeys(p.secrets[secretCookie]); err != nil {
 		return err
 	}
+	p.functions.instanceKey = p.secrets[secretInstances]
 	if err := p.apply(p.cfg); err != nil {
 		return err
 	}
@@ -228,7 +243,7 @@ func (p *process) awaitReady(patience time.Duration) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(readyPoll) {
 		ready := true
 		for _, r := range p.functions.snapshot() {
-			ready = ready && r.pool.Ready()
+			ready = ready && r.ready()
 		}
 		if ready {
 			return

@@ -17,6 +17,9 @@ func (f *functions) retire(old *running) {
 	cfg := old.function.Config
 	r := sessions.Report{Function: cfg.Name, Version: cfg.Qualifier}
 	for _, v := range old.pool.Snapshot() {
+		if v.Hearsay {
+			continue
+		}
 		r.Instances = append(r.Instances, sessions.InstanceReport{ID: v.ID, Health: sessions.HealthGone})
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)

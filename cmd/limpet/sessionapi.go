@@ -19,12 +19,13 @@ const (
 	secretCookie     = "cookie"      // signs the cookies of functions without a keys_file
 	secretAccessLog  = "access-log"  // of the session hashes in logs
 	secretSessionAPI = "session-api" // seals page tokens
+	secretInstances  = "instances"   // makes the IDs of instances that are found by address
 )
 
 // loadSecrets waits for the store.
 func loadSecrets(ctx context.Context, store sessions.Shared) (secrets, error) {
 	all := secrets{}
-	for _, name := range []string{secretCookie, secretAccessLog, secretSessionAPI} {
+	for _, name := range []string{secretCookie, secretAccessLog, secretSessionAPI, secretInstances} {
 		secret, err := sharedSecret(ctx, store, name)
 		if err != nil {
 			return nil, fmt.Errorf("secret %s: %w", name, err)
@@ -52,15 +53,19 @@ func (f *functions) api() []api.Function {
 	var all []api.Function
 	for _, r := range f.snapshot() {
 		cfg, rule := r.function.Config, r.function.Rule
-		all = append(all, api.Function{
-			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: cfg.Affinity.Type, Source: "static", Table: r.function.Table,
-			DrainDeadline: cfg.Instances.DrainDeadline, Refresh: r.pool.Refresh, InFlight: r.pool.InFlight,
+		fn := api.Function{
+			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: cfg.Affinity.Type, Source: sourceNames(cfg.Instances), Table: r.function.Table,
+			DrainDeadline: cfg.Instances.DrainDeadline, Versions: cfg.Weights.Versions(),
 			Issue: func(h http.Header, s sessions.Session, secure bool) {
 				if cfg.Affinity.Type == sessions.AffinityCookie {
 					rule.Respond(h, affinity.Grant{ID: s.ID, Issue: true, TTL: s.TTL, Secure: secure})
 				}
 			},
-		})
+		}
+		if r.pool != nil {
+			fn.Refresh, fn.InFlight = r.pool.Refresh, r.pool.InFlight
+		}
+		all = append(all, fn)
 	}
 	return all
 }

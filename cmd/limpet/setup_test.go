@@ -39,6 +39,8 @@ type function struct {
 	isolation   bool
 	process     string // flow mapping, instead of instances
 	instances   []*instance
+	programs    []*sampleProgram // further ones
+	weights     string           // flow mapping; of an alias, which has no instances
 }
 
 func (s setup) String() string {
@@ -58,6 +60,9 @@ func (f function) String() string {
 	if f.perInstance == 0 {
 		f.perInstance = 100_000
 	}
+	if f.weights != "" {
+		return f.alias()
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "  - name: %s\n    match: {path: %s}\n", cmp.Or(f.name, "counter"), cmp.Or(f.path, "/"))
 	fmt.Fprintf(&b, "    affinity: %s\n", cmp.Or(f.affinity, "{type: HEADER_FIELD}"))
@@ -74,7 +79,15 @@ func (f function) String() string {
 	for _, inst := range f.instances {
 		fmt.Fprintf(&b, "        - {id: %s, url: \"%s\"}\n", inst.name, inst.URL())
 	}
+	for _, p := range f.programs {
+		fmt.Fprintf(&b, "        - {id: %s, url: %q}\n", p.name, p.listen)
+	}
 	return b.String()
+}
+
+func (f function) alias() string {
+	return fmt.Sprintf("  - name: %s\n    match: {path: %s}\n    affinity: %s\n    sessions: {idle_timeout: %s}\n    weights: %s\n%s\n",
+		cmp.Or(f.name, "counter"), cmp.Or(f.path, "/"), cmp.Or(f.affinity, "{type: HEADER_FIELD}"), cmp.Or(f.idle, time.Hour), f.weights, f.more)
 }
 
 // write puts the file in place as editors do, by a rename: a process that watches it never sees half of it.

@@ -13,8 +13,11 @@ func (f *functions) statuses() []api.FunctionStatus {
 	for _, r := range f.snapshot() {
 		cfg := r.function.Config
 		s := api.FunctionStatus{
-			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: string(cfg.Affinity.Type), Probed: r.pool.Ready(),
-			Problem: r.problem(),
+			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: string(cfg.Affinity.Type), Probed: r.ready(), Problem: r.problem(),
+		}
+		if r.pool == nil {
+			all = append(all, s)
+			continue
 		}
 		for _, v := range r.pool.Snapshot() {
 			s.Instances = append(s.Instances, api.InstanceStatus{
@@ -24,6 +27,7 @@ func (f *functions) statuses() []api.FunctionStatus {
 		}
 		all = append(all, s)
 	}
+	f.aliasStatuses(all)
 	return all
 }
 

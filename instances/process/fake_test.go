@@ -36,8 +36,8 @@ type stage struct {
 	terms    []string
 	kills    []string
 	seen     []string // when changed was called last
-	stubborn bool // commands ignore SIGTERM
-	sick     bool // they are not healthy
+	stubborn bool     // commands ignore SIGTERM
+	sick     bool     // they are not healthy
 	refuse   error
 	begins   func(*process.Fake) // called with each that starts
 }

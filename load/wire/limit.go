@@ -33,9 +33,7 @@ func (i *inlet) Read(p []byte) (n int, err error) {
 		return 0, i.err
 	}
 	n, i.err = i.conn.Read(p[:min(len(p), i.left)])
-	if i.left != math.MaxInt {
-		i.left -= n
-	}
+	i.left -= n
 	return n, i.err
 }
 

@@ -80,9 +80,7 @@ func (p *Pool) Put(c *Conn) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed {
-		p.idle = append(p.idle, c)
-	}
+	p.idle = append(p.idle, c)
 }
 
 func (p *Pool) drop(c *Conn) {

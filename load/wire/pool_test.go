@@ -59,41 +59,45 @@ func TestPoolKeepsConnections(t *testing.T) {
 	p.Put(again)
 }
 
-// TestPoolGivesOutNothingBroken: not what an exchange has failed on, nor what the peer has closed meanwhile.
+// TestPoolGivesOutNothingBroken: not what an exchange has failed on, nor what the peer has closed meanwhile. Those it
+// closes.
 func TestPoolGivesOutNothingBroken(t *testing.T) {
-	var dialed atomic.Int32
-	conns := make(chan net.Conn, 10)
-	p := wire.NewPool(serve(t, func(conn net.Conn) {
-		conns <- conn
-		marks(&dialed)(conn)
-	}))
-	defer p.Close()
-	exchange(t, p)
-	require.NoError(t, (<-conns).Close())
-	for dialed.Load() == 1 { // until the end has arrived, the connection looks sound
-		c, err := p.Take(t.Context())
-		require.NoError(t, err)
-		if _, err = c.Do(get(http.MethodGet)); err != nil {
+	for name, breakIt := range map[string]func(*wire.Conn, net.Conn){
+		"by an exchange": func(c *wire.Conn, _ net.Conn) {
+			e := get(http.MethodGet)
+			e.Deadline = time.Now().Add(-time.Second)
+			_, err := c.Do(e)
+			require.Error(t, err)
+		},
+		"by the peer": func(c *wire.Conn, peer net.Conn) {
+			require.NoError(t, peer.(*net.TCPConn).CloseWrite())
+			require.Eventually(t, func() bool { return !c.Reusable() }, patience, time.Millisecond)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			peers, ended := make(chan net.Conn, 2), make(chan struct{}, 2)
+			p := wire.NewPool(serve(t, func(conn net.Conn) {
+				peers <- conn
+				_, _ = io.Copy(io.Discard, conn)
+				ended <- struct{}{}
+			}))
+			defer p.Close()
+			c, err := p.Take(t.Context())
+			require.NoError(t, err)
+			breakIt(c, <-peers)
 			p.Put(c)
-		}
+			other, err := p.Take(t.Context())
+			require.NoError(t, err)
+			require.NotSame(t, c, other)
+			within(t, func() { <-ended })
+		})
 	}
-	exchange(t, p)
-
-	c, err := p.Take(t.Context())
-	require.NoError(t, err)
-	e := get(http.MethodGet)
-	e.Deadline = time.Now().Add(-time.Second)
-	_, err = c.Do(e)
-	require.Error(t, err)
-	p.Put(c)
-	other, err := p.Take(t.Context())
-	require.NoError(t, err)
-	require.NotSame(t, c, other)
 }
 
 func TestClosedPool(t *testing.T) {
 	var dialed atomic.Int32
-	p := wire.NewPool(serve(t, marks(&dialed)))
+	l := listen(t)
+	p := wire.NewPool(serveOn(t, l, "http", marks(&dialed)))
 	exchange(t, p)
 	used, err := p.Take(t.Context())
 	require.NoError(t, err)
@@ -101,10 +105,31 @@ func TestClosedPool(t *testing.T) {
 	_, err = used.Do(get(http.MethodGet))
 	require.ErrorIs(t, err, net.ErrClosed)
 	p.Put(used)
+	require.NoError(t, l.Close()) // whoever dials is refused
 	_, err = p.Take(t.Context())
 	require.ErrorIs(t, err, net.ErrClosed)
-	require.EqualValues(t, 1, dialed.Load())
 	p.Close()
+}
+
+// TestPoolClosedWhileItDials keeps nothing open.
+func TestPoolClosedWhileItDials(t *testing.T) {
+	dialing, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	p := wire.NewPool(serveTLS(t, func(conn net.Conn) {
+		close(dialing)
+		<-goOn
+		_, _ = io.Copy(io.Discard, conn) // the handshake, and then until the client is gone
+		close(ended)
+	}))
+	failed := make(chan error)
+	go func() {
+		_, err := p.Take(t.Context())
+		failed <- err
+	}()
+	<-dialing
+	p.Close()
+	close(goOn)
+	require.ErrorIs(t, <-failed, net.ErrClosed)
+	within(t, func() { <-ended })
 }
 
 // TestPoolClosedUnderLoad leaves nothing open and nobody waiting.

@@ -110,33 +110,42 @@ func TestResponsesByteByByte(t *testing.T) {
 	}
 }
 
-// TestLastResponses are in order too, but the connection is of no more use.
+// TestLastResponses are in order too, but the connection is of no more use, though the peer keeps it.
 func TestLastResponses(t *testing.T) {
 	for name, row := range map[string]struct{ text, body string }{
 		"Connection: close":      {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", "x"},
 		"in a list":              {"HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 1\r\n\r\nx", "x"},
 		"HTTP/1.0":               {"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", "x"},
-		"ends with it":           {"HTTP/1.1 200 OK\r\n\r\nuntil the end", "until the end"},
 		"an upgrade":             {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", ""},
 		"a response too many":    {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx" + mark, "x"},
 		"a byte too many":        {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy", "x"},
 		"a 1xx too late":         {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 100 Continue\r\n\r\n", "x"},
-		"a body to HEAD's twin":  {"HTTP/1.1 204 x\r\nContent-Length: 1\r\n\r\nx", ""},
+		"a body where none is":   {"HTTP/1.1 204 x\r\nContent-Length: 1\r\n\r\nx", ""},
 		"more than a buffer has": {"HTTP/1.1 200 OK\r\nContent-Length: 8145\r\n\r\n" + strings.Repeat("x", 8145) + mark, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := dial(t, serve(t, func(conn net.Conn) {
-				readHead(bufio.NewReader(conn))
-				_, _ = conn.Write([]byte(row.text))
-				_ = conn.Close()
-			}))
+			c := dial(t, serve(t, answer(row.text)))
 			r, err := c.Do(get(http.MethodGet))
 			require.NoError(t, err)
 			require.Equal(t, row.body, string(r.Body))
 			require.Eventually(t, func() bool { return !c.Reusable() }, patience, time.Millisecond)
+			require.False(t, c.Reusable())
 		})
 	}
+}
+
+// TestAResponseMayEndWithItsConnection: the only one whose end is no other's beginning.
+func TestAResponseMayEndWithItsConnection(t *testing.T) {
+	c := dial(t, serve(t, func(conn net.Conn) {
+		readHead(bufio.NewReader(conn))
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\nuntil the end")
+		_ = conn.Close()
+	}))
+	r, err := c.Do(get(http.MethodGet))
+	require.NoError(t, err)
+	require.Equal(t, "until the end", string(r.Body))
+	require.False(t, c.Reusable())
 }
 
 // TestWhatComesUnaskedIsNoticed: an idle connection on which the peer sends something, or which it closes, is of no
@@ -168,6 +177,7 @@ func TestWhatComesUnaskedIsNoticed(t *testing.T) {
 			require.True(t, c.Reusable())
 			close(next)
 			require.Eventually(t, func() bool { return !c.Reusable() }, patience, time.Millisecond)
+			require.False(t, c.Reusable(), "a look changes nothing")
 		})
 	}
 }

@@ -100,7 +100,9 @@ func TestDialErrors(t *testing.T) {
 	silent := serve(t, answer())
 	secured, err := wire.NewTarget("https://" + silent.URL.Host)
 	require.NoError(t, err)
-	secured.DialTimeout = time.Nanosecond
+	secured.DialTimeout = 100 * time.Millisecond
+	began := time.Now()
 	_, err = secured.Dial(t.Context())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, time.Since(began), wire.DefaultDialTimeout)
 }

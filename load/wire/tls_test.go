@@ -82,6 +82,25 @@ func TestTLSHidesNothing(t *testing.T) {
 	}
 }
 
+// TestTLSNoticesWhatComesUnasked, in the socket under it.
+func TestTLSNoticesWhatComesUnasked(t *testing.T) {
+	next := make(chan struct{})
+	c := dial(t, serveTLS(t, func(conn net.Conn) {
+		in := bufio.NewReader(conn)
+		readHead(in)
+		_, _ = io.WriteString(conn, mark)
+		<-next
+		_, _ = io.WriteString(conn, mark)
+		readHead(in)
+	}))
+	_, err := c.Do(get(http.MethodGet))
+	require.NoError(t, err)
+	require.True(t, c.Reusable())
+	close(next)
+	require.Eventually(t, func() bool { return !c.Reusable() }, patience, time.Millisecond)
+	require.False(t, c.Reusable())
+}
+
 func TestTLSThatIsNotTrusted(t *testing.T) {
 	target := serveTLS(t, answer(mark))
 	target.TLS = nil
@@ -89,12 +108,27 @@ func TestTLSThatIsNotTrusted(t *testing.T) {
 	var untrusted *tls.CertificateVerificationError
 	require.ErrorAs(t, err, &untrusted)
 
-	plain := serve(t, answer(mark))
+	plain := serve(t, func(conn net.Conn) { _, _ = io.WriteString(conn, mark) })
 	target, err = wire.NewTarget("https://" + plain.URL.Host)
 	require.NoError(t, err)
-	target.DialTimeout = 100 * time.Millisecond // it waits for a request, and the client for its hello
+	_, err = target.Dial(t.Context())
+	var record tls.RecordHeaderError
+	require.ErrorAs(t, err, &record)
+}
+
+// TestFailedHandshakeLeavesNothingOpen.
+func TestFailedHandshakeLeavesNothingOpen(t *testing.T) {
+	ended := make(chan struct{})
+	plain := serve(t, func(conn net.Conn) {
+		_, _ = io.WriteString(conn, mark)
+		_, _ = io.Copy(io.Discard, conn)
+		close(ended)
+	})
+	target, err := wire.NewTarget("https://" + plain.URL.Host)
+	require.NoError(t, err)
 	_, err = target.Dial(t.Context())
 	require.Error(t, err)
+	within(t, func() { <-ended })
 }
 
 // TestTLSNamesItsHost: unless the configuration does.
@@ -110,7 +144,7 @@ func TestTLSNamesItsHost(t *testing.T) {
 		require.NoError(t, err)
 		local, err := wire.NewTarget("https://localhost:" + port)
 		require.NoError(t, err)
-		local.TLS = &tls.Config{ServerName: name, InsecureSkipVerify: true} //nolint:gosec // it looks at the name only
+		local.TLS = &tls.Config{ServerName: name, InsecureSkipVerify: true} // it looks at the name only
 		dial(t, local)
 		require.Equal(t, want, <-names)
 	}

@@ -86,16 +86,17 @@ func (f *function) report(r sessions.Report) (all []sessions.InstanceRecord, nee
 
 // observe applies one replica's view by the rules of sessions.Registry.
 func (f *function) observe(in *instance, r sessions.Report, ir sessions.InstanceReport, now micros) {
+	moved := ir.URL != "" && ir.URL != in.url
 	if ir.URL != "" {
 		in.url = ir.URL
 	}
 	switch ir.Health {
 	case sessions.HealthUp:
-		if f.replaced(in, r, ir, now) {
+		if in.gone != 0 && moved || f.replaced(in, r, ir, now) {
 			f.reincarnate(in, now)
 		}
 		in.learn(ir.Start)
-		in.lost, in.healthy = 0, now
+		in.lost, in.gone, in.healthy = 0, 0, now
 	case sessions.HealthLost:
 		if seen := in.healthy != 0 && now-in.healthy < span(r.AliveWithin); in.lost == 0 && !seen {
 			in.lost = now
@@ -109,16 +110,21 @@ func (f *function) observe(in *instance, r sessions.Report, ir sessions.Instance
 
 // replaced says whether what answers at the place is another program than the record's, or as good as one.
 func (f *function) replaced(in *instance, r sessions.Report, ir sessions.InstanceReport, now micros) bool {
+	proven := ir.Start != "" && ir.Start == in.start
 	switch {
-	case in.gone != 0:
+	case ir.Start != "" && in.start != "" && !proven && ir.Start != in.before:
 		return true
-	case ir.Start != "" && in.start != "" && ir.Start != in.start && ir.Start != in.before:
+	case in.gone != 0 && !proven:
 		return true
-	case in.lost == 0:
+	case in.gone == 0 && in.lost == 0:
 		return false
 	}
-	passed := now-in.lost >= span(r.LossGrace)
-	if ir.Start != "" && ir.Start == in.start {
+	since := in.gone
+	if in.lost != 0 && (since == 0 || in.lost < since) {
+		since = in.lost
+	}
+	passed := now-since >= span(r.LossGrace)
+	if proven {
 		return r.LossGrace > 0 && passed // the state is there, but its sessions have been ended
 	}
 	return passed

@@ -151,7 +151,9 @@ func drainIncarnation(tb testing.TB, h Harness) {
 	require.ErrorIs(tb, err, sessions.ErrAlive, "its home does not drain any more: it was replaced")
 	w.drain("a", longLife)
 	w.say(is("a", sessions.HealthGone))
-	back := w.say(started("a", "three"))
+	require.True(tb, w.say(started("a", "three")).Draining(), "the same program is listed again, and it was meant")
+	w.say(is("a", sessions.HealthGone))
+	back := w.say(started("a", "four"))
 	require.False(tb, back.Draining())
 	w.homes = []sessions.Home{back.Home}
 	w.pin(w.request("y"))

@@ -19,6 +19,8 @@ func reportChecks() []Check {
 		{"Report/tells the start", reportStart},
 		{"Report/empty and learned starts change nothing", reportNoStart},
 		{"Report/gone", reportGone},
+		{"Report/gone for good", reportGoneForGood},
+		{"Report/gone beyond the grace", reportGoneBeyondGrace},
 		{"Report/a new incarnation starts clean", reportClean},
 		{"Report/incarnations only grow", reportGrow},
 		{"Report/race makes one record", reportRace},
@@ -128,8 +130,42 @@ func reportGone(tb testing.TB, h Harness) {
 	require.False(tb, w.say(is("a", sessions.HealthUnknown)).GoneAt.IsZero(), "not probed is not back")
 	require.True(tb, w.instance(sessions.LatestQualifier, "a").GoneAt.Equal(gone.GoneAt), "gone records stay listed")
 	back := w.say(started("a", "one"))
-	require.Greater(tb, back.Incarnation, first.Incarnation, "what comes back is another instance, whatever its start")
+	require.Equal(tb, first.Home, back.Home, "the same start proves that the state is still there")
 	require.True(tb, back.GoneAt.IsZero())
+	require.True(tb, w.instance(sessions.LatestQualifier, "a").GoneAt.IsZero())
+}
+
+// reportGoneForGood: what returns without the proof of the same start at the same address is another instance.
+func reportGoneForGood(tb testing.TB, h Harness) {
+	w := newWorld(tb, h)
+	elsewhere := started("moved", "one")
+	elsewhere.URL = "http://elsewhere.test"
+	for _, c := range []struct{ before, after sessions.InstanceReport }{
+		{up("never"), up("never")},
+		{started("forgotten", "one"), up("forgotten")},
+		{up("learned"), started("learned", "one")},
+		{started("restarted", "one"), started("restarted", "two")},
+		{started("moved", "one"), elsewhere},
+	} {
+		id := c.before.ID
+		first := w.say(c.before)
+		w.say(is(id, sessions.HealthGone))
+		back := w.say(c.after)
+		require.Greater(tb, back.Incarnation, first.Incarnation, id)
+		require.True(tb, back.GoneAt.IsZero(), id)
+	}
+}
+
+// reportGoneBeyondGrace: with a grace sessions have waited for their home, and were ended after it.
+func reportGoneBeyondGrace(tb testing.TB, h Harness) {
+	w := newWorld(tb, h)
+	const grace = 20 * time.Millisecond
+	first := w.say(started("a", "one"))
+	w.say(is("a", sessions.HealthGone))
+	require.Equal(tb, first.Home, w.withGrace(longLife, started("a", "one")).Home)
+	gone := w.say(is("a", sessions.HealthGone))
+	w.until("the grace has passed", func() bool { return w.say(up("clock")).LastHealthy.Sub(gone.GoneAt) > grace+grain })
+	require.Greater(tb, w.withGrace(grace, started("a", "one")).Incarnation, first.Incarnation)
 }
 
 func reportClean(tb testing.TB, h Harness) {

@@ -21,29 +21,35 @@ local function replace(i, start)
   return fresh
 end
 
--- returned says whether a lost instance that answers again is still the same program, as far as the policy goes.
-local function same_program(i, start)
-  local over = now - i.lost >= grace
-  if start ~= '' and start == i.start then return grace == 0 or not over end
-  return not over
+-- same_program says whether an instance that was lost or gone, and answers again, is still the same program, as far as
+-- the policy goes.
+local function same_program(i, start, moved)
+  local since = i.gone
+  if i.lost > 0 and (since == 0 or i.lost < since) then since = i.lost end
+  local over = now - since >= grace
+  local proven = start ~= '' and start == i.start
+  if i.gone > 0 and (moved or not proven) then return false end
+  return not over or (proven and grace == 0)
 end
 
-local function up(i, start)
+local function up(i, start, moved)
   local restarted = start ~= '' and i.start ~= '' and start ~= i.start and start ~= i.before
-  if i.gone > 0 or restarted or (i.lost > 0 and not same_program(i, start)) then
+  local away = i.gone > 0 or i.lost > 0
+  if restarted or (away and not same_program(i, start, moved)) then
     i = replace(i, start)
   elseif i.start == '' then
     i.start = start
   end
-  i.lost, i.healthy = 0, math.max(i.healthy, now)
+  i.lost, i.gone, i.healthy = 0, 0, math.max(i.healthy, now)
   return i
 end
 
 local function apply(i, url, start, health)
+  local moved = url ~= '' and url ~= i.url
   if url ~= '' then i.url = url end
   i.seen = now
   if health == UP then
-    i = up(i, start)
+    i = up(i, start, moved)
   elseif health == LOST and i.lost == 0 and now >= i.healthy + alive_within then
     i.lost = now
   elseif health == GONE and i.gone == 0 then
