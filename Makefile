@@ -42,7 +42,7 @@ lint: ## gofmt, go vet, staticcheck, revive, errcheck, go-errorlint
 		go vet ./... && $(TOOLS)/staticcheck ./... && $(TOOLS)/revive -config ../tools/revive.toml -formatter plain ./...
 
 .PHONY: proof
-proof: ## drive a million requests of 1,000 sessions through one Limpet and two, with an instance killed: none may be misrouted
+proof: ## drive a million requests of 1,000 sessions through one Limpet and more, with an instance killed: none may be misrouted
 	@.ci/need redis-server redis-server
 	LIMPET_PROOF_REQUESTS=1000000 go test -count=1 -timeout 30m -v -run '^TestProof' ./cmd/limpet
 

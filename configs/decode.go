@@ -210,12 +210,12 @@ func defaulted(t reflect.Type) reflect.Value {
 		*p = proxy.DefaultFunctionConfig()
 	case *instances.HealthConfig:
 		*p = instances.DefaultHealthConfig()
-	case *instances.ProcessConfig:
-		*p = instances.DefaultProcessConfig()
 	case *instances.DNSConfig:
 		*p = instances.DefaultDNSConfig()
 	case *instances.KubernetesConfig:
 		*p = instances.DefaultKubernetesConfig()
+	case *instances.ProcessConfig:
+		*p = instances.DefaultProcessConfig()
 	case *api.KeyConfig:
 		*p = api.DefaultKeyConfig()
 	}

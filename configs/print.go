@@ -78,14 +78,6 @@ func (p printer) value(v reflect.Value, indent int) {
 	}
 }
 
-func (p printer) text(v reflect.Value) string {
-	text := scalarText(v)
-	if p.own != "" {
-		text = strings.ReplaceAll(text, "$"+p.own, p.own)
-	}
-	return text
-}
-
 // dictionary writes a map's keys in order, one below the other.
 func (p printer) dictionary(v reflect.Value, indent int) {
 	p.WriteByte('\n') //nolint:errcheck // Flush returns it
@@ -95,6 +87,14 @@ func (p printer) dictionary(v reflect.Value, indent int) {
 		p.WriteString(strings.Repeat("  ", indent) + quote(k.String()) + ":") //nolint:errcheck // Flush returns it
 		p.value(v.MapIndex(k), indent)
 	}
+}
+
+func (p printer) text(v reflect.Value) string {
+	text := scalarText(v)
+	if p.own != "" {
+		text = strings.ReplaceAll(text, "$"+p.own, p.own)
+	}
+	return text
 }
 
 // scalarText writes a value the way scalar reads it.

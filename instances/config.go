@@ -15,14 +15,14 @@ const (
 	DefaultFailures       = 3
 	DefaultSuccesses      = 2
 	DefaultDrainDeadline  = 10 * time.Minute
+	DefaultDNSRefresh     = 5 * time.Second
+	DefaultDNSFamily      = FamilyAny
+	DefaultNamespace      = "default"
 	DefaultMinProcesses   = 1
 	DefaultMaxProcesses   = 8
 	DefaultProcessIdle    = 5 * time.Minute
 	DefaultStartTimeout   = time.Minute
 	DefaultStopGrace      = 10 * time.Second
-	DefaultDNSRefresh     = 5 * time.Second
-	DefaultDNSFamily      = FamilyAny
-	DefaultNamespace      = "default"
 )
 
 // Config says where a function's instances come from and how their health is known: the key functions[].instances.

@@ -42,21 +42,24 @@ type Mortal interface {
 	Left(id string) bool
 }
 
-// Want tells the sources that n sessions find no instance with room, and says whether one of them can do anything about
-// it. It does not block.
-func (p *Pool) Want(n int) bool {
+// grows says whether Want can lead to anything.
+func (p *Pool) grows() bool {
 	elastic := p.elastic.Load()
-	if elastic == nil || len(*elastic) == 0 {
-		return false
+	return elastic != nil && len(*elastic) > 0
+}
+
+// Want tells the sources that n sessions find no instance with room. It does not block.
+func (p *Pool) Want(n int) {
+	if !p.grows() {
+		return
 	}
-	for _, e := range *elastic {
+	for _, e := range *p.elastic.Load() {
 		e.Want(n)
 	}
 	now := time.Now().UnixNano()
 	if last := p.wanted.Load(); now-last >= int64(wantedReportEvery) && p.wanted.CompareAndSwap(last, now) {
 		p.reportNow()
 	}
-	return true
 }
 
 // Occupied says whether there are healthy instances that are no candidates only because they are full, as their source
@@ -91,7 +94,7 @@ func (p *Pool) standings(of Source) (all []Standing) {
 		}
 		s := Standing{
 			ID: i.id, Candidate: i.candidate(), InFlight: i.InFlight(), AsOf: i.asOf, Used: i.used, Sessions: i.sessions,
-			Draining: i.drain.on(),
+			Draining: i.drains(),
 		}
 		if i.health.lost {
 			s.LostSince = i.health.since
@@ -111,12 +114,14 @@ func (p *Pool) inherit(ctx context.Context) error {
 			mortal = append(mortal, m)
 		}
 	}
-	done := p.inherited || len(mortal) == 0
+	done, registry := p.inherited || len(mortal) == 0, p.cfg.Registry
 	p.mu.Unlock()
 	if done {
 		return nil
 	}
-	records, err := p.ask(ctx)
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	records, err := registry.Instances(ctx, p.cfg.Function)
 	if err != nil {
 		return err
 	}

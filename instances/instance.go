@@ -134,8 +134,7 @@ func (i *Instance) accept(r sessions.InstanceRecord, current bool) {
 // candidate says whether a new session may go here, for all that health says. Whether there is room, and whether
 // isolation has used the instance up, is the store's to say: it knows at once, and tells full from unavailable.
 func (i *Instance) candidate() bool {
-	return i.listed() && !i.filled && !i.drains() && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt &&
-		!i.health.unproven
+	return i.listed() && !i.filled && !i.drains() && i.health.healthy() && i.incarnation.Load() > 0 && !i.goneAt && !i.health.unproven
 }
 
 // listed says whether new work may go here, for all that its source says; a drain aside, which is not only its source's.

@@ -62,9 +62,9 @@ type Pool struct {
 	probe   probeFunc
 	kick    chan struct{} // of capacity 1: report at once
 	inquiry inquiry
+	version string
 	elastic atomic.Pointer[[]Elastic]
 	wanted  atomic.Int64 // when Want last asked for a report, in ns
-	version string
 
 	mu         sync.Mutex
 	cfg        PoolConfig

@@ -118,6 +118,13 @@ func newProbe() probeFunc {
 	}
 }
 
+// dialProbe dials what the context's target allows. net/http hands the request's context on to it.
+func dialProbe(ctx context.Context, network, addr string) (net.Conn, error) {
+	control, _ := ctx.Value(controlKey{}).(func(network, address string, c syscall.RawConn) error)
+	d := net.Dialer{Control: control}
+	return d.DialContext(ctx, network, addr)
+}
+
 // Probe returns the probe of a pool that is configured so, for a source that has to know before the pool does whether a
 // program is healthy: nil if it is. It is safe for concurrent use.
 func (cfg PoolConfig) Probe() func(ctx context.Context, u *url.URL) error {
@@ -128,13 +135,6 @@ func (cfg PoolConfig) Probe() func(ctx context.Context, u *url.URL) error {
 		_, err := probe(ctx, target{url: u, request: rules.ask})
 		return err
 	}
-}
-
-// dialProbe dials what the context's target allows. net/http hands the request's context on to it.
-func dialProbe(ctx context.Context, network, addr string) (net.Conn, error) {
-	control, _ := ctx.Value(controlKey{}).(func(network, address string, c syscall.RawConn) error)
-	d := net.Dialer{Control: control}
-	return d.DialContext(ctx, network, addr)
 }
 
 func probeTCP(ctx context.Context, u *url.URL) error {

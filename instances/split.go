@@ -106,3 +106,19 @@ func (s *Split) draw(try func(*Pool) bool) {
 		left -= s.shares[i].weight
 	}
 }
+
+// Want asks a version, drawn by weight from those that can have more instances, for room for n sessions. It does not block.
+func (s *Split) Want(n int) {
+	s.draw(func(p *Pool) bool {
+		if !p.grows() {
+			return false
+		}
+		p.Want(n)
+		return true
+	})
+}
+
+// Occupied says whether a version has healthy instances that are no candidates only because they are full.
+func (s *Split) Occupied() bool {
+	return slices.ContainsFunc(s.shares, func(v share) bool { return v.pool.Occupied() })
+}

@@ -3,7 +3,6 @@ package instances
 import (
 	"context"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/limpet-proxy/limpet/sessions"
@@ -23,21 +22,6 @@ func (s *Split) Offers(from string) iter.Seq[[]sessions.Home] {
 		}
 		s.draw(offer)
 	}
-}
-
-// Want tells the sources of a version that n sessions find no instance with room; of a drawn one, unless they are to stay
-// with version.
-func (s *Split) Want(version string, n int) {
-	if s.keeps[version] {
-		s.pools[version].Want(n)
-		return
-	}
-	s.draw(func(p *Pool) bool { return p.Want(n) })
-}
-
-// Occupied says whether a version has healthy instances that are no candidates only because they are full.
-func (s *Split) Occupied() bool {
-	return slices.ContainsFunc(s.shares, func(sh share) bool { return sh.pool.Occupied() })
 }
 
 // Candidates returns up to n candidates for a new session, all of one version, which is drawn.

@@ -27,14 +27,6 @@ func TestValidate(t *testing.T) {
 	health := func(change func(*instances.HealthConfig)) func(*instances.Config) {
 		return func(c *instances.Config) { change(c.Health) }
 	}
-	process := func(change func(*instances.ProcessConfig)) func(*instances.Config) {
-		return func(c *instances.Config) {
-			p := instances.DefaultProcessConfig()
-			p.Command = []string{"./counter", "${PORT}"}
-			c.Static, c.Process = nil, &p
-			change(c.Process)
-		}
-	}
 	dns := func(change func(*instances.DNSConfig)) func(*instances.Config) {
 		return func(c *instances.Config) {
 			d := instances.DefaultDNSConfig()
@@ -61,6 +53,14 @@ func TestValidate(t *testing.T) {
 	service := func(name string) func(*instances.Config) {
 		return kubernetes(func(k *instances.KubernetesConfig) { k.Service = name })
 	}
+	process := func(change func(*instances.ProcessConfig)) func(*instances.Config) {
+		return func(c *instances.Config) {
+			p := instances.DefaultProcessConfig()
+			p.Command = []string{"./counter", "${PORT}"}
+			c.Static, c.Process = nil, &p
+			change(c.Process)
+		}
+	}
 	tests := map[string]struct {
 		change func(*instances.Config)
 		key    string // "": accepted
@@ -76,23 +76,6 @@ func TestValidate(t *testing.T) {
 		"timeout above":     {health(func(h *instances.HealthConfig) { h.Timeout = 2 * h.Interval }), "", ""},
 		"drain":             {func(c *instances.Config) { c.DrainDeadline = time.Second }, "", ""},
 		"health with query": {health(func(h *instances.HealthConfig) { h.Path = "/h?x=1" }), "", ""},
-
-		"processes":         {process(func(*instances.ProcessConfig) {}), "", ""},
-		"one process":       {process(func(p *instances.ProcessConfig) { p.Max = 1 }), "", ""},
-		"limited":           {process(func(p *instances.ProcessConfig) { p.Memory, p.CPU = 1<<20, 0.5 }), "", ""},
-		"no command":        {process(func(p *instances.ProcessConfig) { p.Command = nil }), "process.command", "no program"},
-		"empty program":     {process(func(p *instances.ProcessConfig) { p.Command = []string{"", "x"} }), "process.command", "no program"},
-		"NUL":               {process(func(p *instances.ProcessConfig) { p.Command = []string{"x", "a\x00b"} }), "process.command[1]", "NUL"},
-		"min 0":             {process(func(p *instances.ProcessConfig) { p.Min = 0 }), "process.min", "1 to max, 8"},
-		"min above max":     {process(func(p *instances.ProcessConfig) { p.Min = 9 }), "process.min", "1 to max, 8"},
-		"max 0":             {process(func(p *instances.ProcessConfig) { p.Max = 0 }), "process.max", "1 to 4096"},
-		"max 4097":          {process(func(p *instances.ProcessConfig) { p.Max = 4097 }), "process.max", "1 to 4096"},
-		"no idle_timeout":   {process(func(p *instances.ProcessConfig) { p.IdleTimeout = 0 }), "process.idle_timeout", "1ms to 24h"},
-		"start_timeout 25h": {process(func(p *instances.ProcessConfig) { p.StartTimeout = 25 * time.Hour }), "process.start_timeout", "1ms to 24h"},
-		"no stop_grace":     {process(func(p *instances.ProcessConfig) { p.StopGrace = 0 }), "process.stop_grace", "1ms to 24h"},
-		"memory 1KiB":       {process(func(p *instances.ProcessConfig) { p.Memory = 1 << 10 }), "process.memory", "1MiB or more"},
-		"cpu 0.001":         {process(func(p *instances.ProcessConfig) { p.CPU = 0.001 }), "process.cpu", "0.01 to 1024"},
-		"cpu -1":            {process(func(p *instances.ProcessConfig) { p.CPU = -1 }), "process.cpu", "0.01 to 1024"},
 
 		"dns alone":           {dns(func(*instances.DNSConfig) {}), "", ""},
 		"SRV":                 {named("_http._tcp.counter.svc", 0), "", ""},
@@ -133,7 +116,25 @@ func TestValidate(t *testing.T) {
 		"two ports":          {port(80, "http"), "kubernetes.port_name", "one of them"},
 		"bad port name":      {port(0, "a b"), "kubernetes.port_name", "no name of a port"},
 
-		"no source":     {static(), "static", "at least one"},
+		"no source": {static(), "static", "at least one"},
+
+		"processes":         {process(func(*instances.ProcessConfig) {}), "", ""},
+		"one process":       {process(func(p *instances.ProcessConfig) { p.Max = 1 }), "", ""},
+		"limited":           {process(func(p *instances.ProcessConfig) { p.Memory, p.CPU = 1<<20, 0.5 }), "", ""},
+		"no command":        {process(func(p *instances.ProcessConfig) { p.Command = nil }), "process.command", "no program"},
+		"empty program":     {process(func(p *instances.ProcessConfig) { p.Command = []string{"", "x"} }), "process.command", "no program"},
+		"NUL":               {process(func(p *instances.ProcessConfig) { p.Command = []string{"x", "a\x00b"} }), "process.command[1]", "NUL"},
+		"min 0":             {process(func(p *instances.ProcessConfig) { p.Min = 0 }), "process.min", "1 to max, 8"},
+		"min above max":     {process(func(p *instances.ProcessConfig) { p.Min = 9 }), "process.min", "1 to max, 8"},
+		"max 0":             {process(func(p *instances.ProcessConfig) { p.Max = 0 }), "process.max", "1 to 4096"},
+		"max 4097":          {process(func(p *instances.ProcessConfig) { p.Max = 4097 }), "process.max", "1 to 4096"},
+		"no idle_timeout":   {process(func(p *instances.ProcessConfig) { p.IdleTimeout = 0 }), "process.idle_timeout", "1ms to 24h"},
+		"start_timeout 25h": {process(func(p *instances.ProcessConfig) { p.StartTimeout = 25 * time.Hour }), "process.start_timeout", "1ms to 24h"},
+		"no stop_grace":     {process(func(p *instances.ProcessConfig) { p.StopGrace = 0 }), "process.stop_grace", "1ms to 24h"},
+		"memory 1KiB":       {process(func(p *instances.ProcessConfig) { p.Memory = 1 << 10 }), "process.memory", "1MiB or more"},
+		"cpu 0.001":         {process(func(p *instances.ProcessConfig) { p.CPU = 0.001 }), "process.cpu", "0.01 to 1024"},
+		"cpu -1":            {process(func(p *instances.ProcessConfig) { p.CPU = -1 }), "process.cpu", "0.01 to 1024"},
+
 		"no drain":      {func(c *instances.Config) { c.DrainDeadline = 0 }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
 		"long drain":    {func(c *instances.Config) { c.DrainDeadline = 169 * time.Hour }, "drain_deadline", "accepted is 1ms to 168h0m0s"},
 		"empty ID":      {id(""), "static[0].id", "accepted is"},

@@ -2,6 +2,7 @@ package instances_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -46,7 +47,7 @@ func TestAConnectionIsVouchedForByAProbeThatBeginsAfterIt(t *testing.T) {
 				took, err := w.vouch("a", was)
 				require.ErrorIs(t, err, test.want)
 				require.Equal(t, test.took, took)
-				if test.want == instances.ErrReplaced {
+				if errors.Is(test.want, instances.ErrReplaced) {
 					now := w.home("a").Incarnation
 					require.Greater(t, now, was)
 					took, err = w.vouch("a", now)

@@ -52,9 +52,6 @@ func newDeck(p *Plan) *deck {
 func (d *deck) allow(n int, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n <= d.limit {
-		return
-	}
 	for ; d.limit < n; d.limit++ {
 		d.ready = append(d.ready, d.bear(now))
 		d.tell()

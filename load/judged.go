@@ -33,16 +33,23 @@ func (r *recorder) judged(a attempt) {
 	case proof.Overcount:
 		r.affinity.Overcounts++
 		now.Overcounts++
-		if a.session.livesAt == "" { // its first response counted too much
-			r.sessions.Named++
-			r.settle(a.session, a.finding.Home)
-		}
+		r.overcounted(a)
 	case proof.Kept:
 	}
 	if a.finding.Kind.Broken() {
 		r.affinity.Examples = r.exemplify(r.affinity.Examples, a)
 	}
 	r.stray(a.session, a.finding.Kind == proof.Misroute)
+}
+
+// overcounted notes the home of a response that counted too much: it may be a first one, or have come with a move.
+func (r *recorder) overcounted(a attempt) {
+	if a.session.livesAt == "" {
+		r.sessions.Named++
+	}
+	if a.session.livesAt != r.bounded(a.finding.Home, r.homes) {
+		r.settle(a.session, a.finding.Home)
+	}
 }
 
 // settle makes home the session's home in the counts.

@@ -75,9 +75,10 @@ func (w *sender) attempt(s *session, n int) attempt {
 		a.cut, a.failure, a.wait = w.cut.Err() != nil, answerLost(err), DefaultRetryWait
 		return a
 	}
+	// First: the epochs of another ID, if the session has one now, have no order with those before.
+	a.renamed = w.plan.Carrier.learn(s, target.URL, res.Header)
 	w.judge(&a, res)
 	pool.Put(conn) // not before: the body is the connection's
-	a.renamed = w.plan.Carrier.learn(s, target.URL, res.Header)
 	return a
 }
 

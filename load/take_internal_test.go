@@ -142,6 +142,35 @@ func TestEveryoneWaitsOnlyAsLongAsNeeded(t *testing.T) {
 	})
 }
 
+// TestOneIsToldForEachSession, all at once; and of those that wait only the one in front looks at the clock.
+func TestOneIsToldForEachSession(t *testing.T) {
+	d := newTestDeck(t, 1, Plan{Think: Span{time.Second, time.Second}})
+	s, _ := d.tryTake(start())
+	d.give(s, start())
+	var all []*waiter
+	for n := range 4 {
+		w := &waiter{told: make(chan struct{}, 1)}
+		got, _, wait := d.takeOrQueue(w, start())
+		require.Nil(t, got)
+		require.Equal(t, []time.Duration{time.Second, longWait, longWait, longWait}[n], wait)
+		all = append(all, w)
+	}
+	d.allow(3, start())
+	for n, w := range all {
+		require.Len(t, w.told, []int{1, 1, 0, 0}[n], "waiter %d", n)
+	}
+	for _, w := range all[:2] {
+		got, _, _ := d.takeOrQueue(w, start())
+		require.NotNil(t, got)
+	}
+	// One that was told in vain is in front again, and looks at the clock.
+	d.leave(all[0])
+	require.Len(t, all[2].told, 1)
+	_, _, wait := d.takeOrQueue(all[2], start())
+	require.Equal(t, time.Second, wait)
+	require.Equal(t, []*waiter{all[2], all[3]}, d.waiting)
+}
+
 // TestWhoGivesUpPassesItsPlaceOn: the waiter in front is the one that looks at the clock.
 func TestWhoGivesUpPassesItsPlaceOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

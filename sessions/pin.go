@@ -49,6 +49,21 @@ func (t *Table) pinNew(ctx context.Context, r PinRequest) (s Session, created bo
 	return s, created, err
 }
 
+// noRoom names the reason why a session of so many candidates found no slot.
+func (t *Table) noRoom(err error, candidates int) error {
+	if errors.Is(err, ErrFull) && candidates == 0 && !t.taken() {
+		return ErrNoInstance
+	}
+	return err
+}
+
+// wantRoom asks for more instances when a session found no room.
+func (t *Table) wantRoom(err error) {
+	if errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance) {
+		t.want(max(1, t.queue.Waiting()))
+	}
+}
+
 func (t *Table) pinOn(ctx context.Context, r PinRequest, candidates []Home) (Session, bool, error) {
 	r.Placement = t.placement(candidates)
 	return t.store.Pin(ctx, r)

@@ -9,7 +9,6 @@ import (
 // version that the session comes from, "" for a new one. It asks without candidates too: what else the store has to say
 // does not depend on them. ErrNoInstance where there are none and some are needed.
 func (t *Table) place(from string, ask func(candidates []Home) error) (err error) {
-	defer func() { t.wantRoom(from, err) }()
 	offered := false
 	for candidates := range t.offers(from) {
 		offered = true
@@ -17,25 +16,11 @@ func (t *Table) place(from string, ask func(candidates []Home) error) (err error
 			return err
 		}
 	}
-	if offered {
-		return err
+	if !offered {
+		err = t.noRoom(ask(nil), 0)
 	}
-	return t.noRoom(ask(nil), 0)
-}
-
-// noRoom names the reason why a session of so many candidates found no slot.
-func (t *Table) noRoom(err error, candidates int) error {
-	if errors.Is(err, ErrFull) && candidates == 0 && !t.taken() {
-		return ErrNoInstance
-	}
+	t.wantRoom(err)
 	return err
-}
-
-// wantRoom asks for more instances when a session found no room.
-func (t *Table) wantRoom(from string, err error) {
-	if errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance) {
-		t.want(from, max(1, t.queue.Waiting()))
-	}
 }
 
 // offers yields the candidates in the order in which they are to be tried: all at once, unless the pool is an alias's.

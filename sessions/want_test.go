@@ -18,7 +18,7 @@ type asked struct {
 	occupied bool
 }
 
-func (a *asked) want(_ string, n int) {
+func (a *asked) want(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.n = append(a.n, n)

@@ -35,29 +35,27 @@ func (r *running) find() func(context.Context, sessions.Home) {
 	return r.pool.Find
 }
 
-// want is who is asked for more instances.
-func (r *running) want() func(version string, n int) {
+// growth is what asks for more instances, and what says that there are some, all of them full.
+func (r *running) growth() (want func(int), occupied func() bool) {
 	if r.split != nil {
-		return r.split.Want
+		return r.split.Want, r.split.Occupied
 	}
-	return func(_ string, n int) { r.pool.Want(n) }
+	return r.pool.Want, r.pool.Occupied
 }
 
-// occupied says whether there are healthy instances that are full.
-func (r *running) occupied() func() bool {
-	if r.split != nil {
-		return r.split.Occupied
-	}
-	return r.pool.Occupied
-}
-
-// end stops what runs, and waits for it.
-func (r *running) end() {
+// halt stops what runs.
+func (r *running) halt() {
 	if r.split != nil {
 		r.split.Close()
 	}
 	if r.pool != nil {
 		r.stop()
+	}
+}
+
+// wait returns when it has ended.
+func (r *running) wait() {
+	if r.pool != nil {
 		<-r.stopped
 	}
 }

@@ -20,7 +20,8 @@ const module = "github.com/limpet-proxy/limpet"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/limpet": {
-			"affinity", "api", "configs", "dialects", "instances", "instances/dns", "instances/kubernetes", "instances/process", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
+			"affinity", "api", "configs", "dialects", "instances", "instances/dns", "instances/kubernetes",
+			"instances/process", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
 			"sessions", "sessions/embeddedstore", "sessions/redisstore",
 		},
 		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
@@ -170,6 +171,15 @@ func TestTheBinaryHoldsNothingOfTheTests(t *testing.T) {
 	for _, p := range list(t, "-deps", "./cmd/limpet") {
 		for _, part := range []string{"/storetest", "/sourcetest", "/redistest", "/kubetest", "github.com/stretchr/", "testing"} {
 			require.False(t, strings.HasSuffix(p.ImportPath, part) || strings.HasPrefix(p.ImportPath, part), p.ImportPath)
+		}
+	}
+}
+
+// Those hold every API group of Kubernetes: minutes of compilation, and tens of megabytes.
+func TestTheKubernetesClientStaysSmall(t *testing.T) {
+	for _, p := range list(t, "-deps", "./cmd/limpet") {
+		for _, large := range []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "k8s.io/client-go/dynamic"} {
+			require.False(t, p.ImportPath == large || strings.HasPrefix(p.ImportPath, large+"/"), p.ImportPath)
 		}
 	}
 }

@@ -25,9 +25,10 @@ type functionID struct{ name, qualifier string }
 // they were.
 type running struct {
 	function *proxy.Function
-	pool     *instances.Pool  // of a version; nil for an alias
-	split    *instances.Split // over all versions of the function, made anew by each reload; nil where there is only one
-	sources  []source         // of the pool, beside the static list
+	pool     *instances.Pool   // of a version; nil for an alias
+	split    *instances.Split  // over all versions of the function, made anew by each reload; nil where there is only one
+	sources  []source          // of the pool, beside the static list
+	local    *processes.Source // of the pool; nil: it runs no processes
 	queue    *sessions.Queue
 	stop     context.CancelFunc // ends the pool
 	stopped  chan struct{}      // closed when the pool's goroutines have ended
@@ -59,7 +60,8 @@ type prepared struct {
 	cfg     proxy.FunctionConfig
 	rule    affinity.Rule
 	sources []source
-	pool    *instances.Pool // fresh; dropped when the function runs already; nil for an alias
+	pool    *instances.Pool   // fresh; dropped when the function runs already; nil for an alias
+	local   *processes.Source // fresh, likewise, unless the function has run no processes yet
 }
 
 // apply makes cfgs the functions in force and returns their routes: all of them, or, after an error, none.
@@ -130,6 +132,7 @@ func (f *functions) prepare(cfg proxy.FunctionConfig, old *running) (prepared, e
 	if p.sources, err = f.newSources(cfg, old); err != nil {
 		return prepared{}, err
 	}
+	p.local = f.newProcesses(cfg)
 	p.pool, err = instances.NewPool(f.poolConfig(p))
 	return p, err
 }
@@ -149,6 +152,9 @@ func (f *functions) poolConfig(p prepared) instances.PoolConfig {
 	if cfg.OnInstanceLoss == sessions.LossFail {
 		pc.LossGrace = cfg.LossGrace
 	}
+	if p.local != nil {
+		pc.Sources = append(pc.Sources, p.local)
+	}
 	return pc
 }
 
@@ -165,11 +171,11 @@ func (f *functions) enforce(p prepared, in plan) (err error) {
 			Rules: in.rules(p.cfg), Cache: f.cache, Store: f.store, Pool: r.homes(), Queue: r.queue, Observe: proxy.Observe(m),
 			Lost:    func() { f.metrics.Ended(p.cfg.Name, metrics.EndedLost, 1) },
 			Drained: func() { f.metrics.Ended(p.cfg.Name, metrics.EndedDrained, 1) },
-			Want:    r.want(), Occupied: r.occupied(),
 		}
 		if f.shared {
 			tc.Find = r.find()
 		}
+		tc.Want, tc.Occupied = r.growth()
 		function.Table = sessions.NewTable(tc)
 	}
 	r.function = function
@@ -185,27 +191,30 @@ func (f *functions) work(p prepared) (*running, error) {
 	case p.cfg.IsAlias():
 		r = running{queue: sessions.NewQueue()}
 	case old == nil || old.pool == nil:
-		r = f.start(p.pool)
+		r = f.start(p)
 	default:
+		p.local = keptProcesses(old.local, p)
 		if err := old.pool.Apply(f.poolConfig(p)); err != nil {
 			return nil, err
 		}
+		if p.local != nil {
+			p.local.Apply(f.processConfig(p.cfg))
+		}
 		r = *old
+		r.local = p.local
 	}
 	if old != nil {
 		r.queue = old.queue
 	}
 	r.sources = p.sources
-	if local := r.local(); local != nil {
-		local.Apply(f.processConfig(p.cfg))
-	}
 	return &r, nil
 }
 
 // start runs a new pool.
-func (f *functions) start(pool *instances.Pool) running {
+func (f *functions) start(p prepared) running {
 	ctx, stop := context.WithCancel(context.Background())
-	r := running{pool: pool, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
+	pool := p.pool
+	r := running{pool: pool, local: p.local, queue: sessions.NewQueue(), stop: stop, stopped: make(chan struct{})}
 	go func() {
 		defer close(r.stopped)
 		pool.Run(ctx)
@@ -267,12 +276,10 @@ func (f *functions) tables() (all []*sessions.Table) {
 func (f *functions) close() {
 	all := f.snapshot()
 	for _, r := range all {
-		if r.pool != nil {
-			r.stop() // together: processes take their time to end
-		}
+		r.halt() // together: processes take their time to end
 	}
 	for _, r := range all {
-		r.end()
+		r.wait()
 		r.function.Transports.CloseIdle()
 	}
 	f.retiring.Wait()

@@ -118,6 +118,12 @@ func TestARollingUpdateOfPods(t *testing.T) {
 	c.pods(kubetest.Ready, 3, 4)
 	c.pods(kubetest.Leaving, 1, 2)
 	c.placed("roll", "127.0.0.3", "127.0.0.4")
+	for _, p := range c.replicas {
+		for _, uid := range []string{"pod-1", "pod-2"} {
+			series := fmt.Sprintf(`limpet_instance_state{function="counter",instance=%q,qualifier="LATEST",state="draining"}`, uid)
+			p.metricIs(series, "1")
+		}
+	}
 	c.same("a Pod that terminates keeps its sessions", "127.0.0.1", "127.0.0.2")
 
 	c.api.Silence(true)

@@ -9,6 +9,7 @@ import (
 	"github.com/limpet-proxy/limpet/configs"
 	processes "github.com/limpet-proxy/limpet/instances/process"
 	"github.com/limpet-proxy/limpet/proxy"
+	"github.com/limpet-proxy/limpet/sessions"
 )
 
 // newHost returns what the processes of all functions share. listen is where this replica takes requests.
@@ -32,38 +33,39 @@ func replicaName(store configs.StoreKind, listen string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// processSource is the source of the function's processes: old's, if it has run some before. It starts nothing yet.
-func (f *functions) processSource(cfg proxy.FunctionConfig, old *running) source {
-	if old != nil && old.local() != nil {
-		return source{Source: old.local()}
+// newProcesses returns the source of the function's processes, nil where it runs none. It starts nothing yet.
+func (f *functions) newProcesses(cfg proxy.FunctionConfig) *processes.Source {
+	if cfg.Instances.Process == nil {
+		return nil
 	}
 	host := f.host
 	host.Logger = f.logger.With("function", cfg.Name, "qualifier", cfg.Qualifier)
-	return source{Source: processes.New(f.processConfig(cfg), host)}
+	return processes.New(f.processConfig(cfg), host)
 }
 
 func (f *functions) processConfig(cfg proxy.FunctionConfig) processes.Config {
-	pool := f.poolConfig(prepared{cfg: cfg})
-	return processes.Config{
+	c := processes.Config{
 		ProcessConfig: *cfg.Instances.Process, Isolation: cfg.Sessions.Isolation, PerInstance: cfg.Sessions.PerInstance,
-		LossGrace: pool.LossGrace, DrainDeadline: cfg.Instances.DrainDeadline, Probe: pool.Probe(),
+		DrainDeadline: cfg.Instances.DrainDeadline, Probe: f.poolConfig(prepared{cfg: cfg}).Probe(),
 	}
+	if cfg.OnInstanceLoss == sessions.LossFail {
+		c.LossGrace = cfg.LossGrace
+	}
+	return c
 }
 
-// local is the source of the function's processes; nil if it runs none.
-func (r *running) local() *processes.Source {
-	for _, s := range r.sources {
-		if local, ok := s.Source.(*processes.Source); ok {
-			return local
-		}
+// keptProcesses is the source that the function of p has from now on: the one that runs, if both have one.
+func keptProcesses(old *processes.Source, p prepared) *processes.Source {
+	if old != nil && p.local != nil {
+		return old
 	}
-	return nil
+	return p.local
 }
 
 // problem is why processes do not start, "" if they do.
 func (r *running) problem() string {
-	if local := r.local(); local != nil {
-		return local.Problem()
+	if r.local == nil {
+		return ""
 	}
-	return ""
+	return r.local.Problem()
 }

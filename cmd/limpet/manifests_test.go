@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -163,6 +164,21 @@ func portNamed(c core.Container, port intstr.IntOrString) string {
 		}
 	}
 	return port.String()
+}
+
+// TestTheFunctionsContainerRuns runs the sample's command line, but for the port and the Pod's name.
+func TestTheFunctionsContainerRuns(t *testing.T) {
+	container := manifest[apps.Deployment](readManifests(t), "Deployment", "counter").Spec.Template.Spec.Containers[0]
+	args := strings.Join(container.Args, " ")
+	require.Contains(t, args, fmt.Sprintf("--listen :%d ", container.Ports[0].ContainerPort))
+	require.Equal(t, "metadata.name", container.Env[0].ValueFrom.FieldRef.FieldPath)
+	addr := freeAddr(t)
+	args = strings.NewReplacer(":8080", addr, "$("+container.Env[0].Name+")", "counter-1").Replace(args)
+	p := start(t, strings.Fields(args)...)
+	p.eventually(func() error {
+		_, err := good(quick, "http://"+addr+container.ReadinessProbe.HTTPGet.Path, "")
+		return err
+	})
 }
 
 // TestTheConfigMapPassesCheck runs the container's own command line, but for the verb.

@@ -15,7 +15,7 @@ func TestProofRestartBetweenProbes(t *testing.T) {
 	r := p.do(func() {
 		p.kill()
 		startSample(t, "--name", victim, "--listen", old.listen[len("http://"):])
-		after = fire(t, p.replicas, p.own, broken)
+		after = fire(t, p.replicas, p.own, away) // 503 until the registry has named the new program
 	})
 	for _, id := range p.undisturbed(after) {
 		_, epoch, told := after.one(t, id)

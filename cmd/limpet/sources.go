@@ -10,8 +10,7 @@ import (
 	"github.com/limpet-proxy/limpet/proxy"
 )
 
-// source is where instances of a function come from, and the configuration that it was made of; nil where a change of that
-// makes no other source.
+// source is where instances of a function come from, and the configuration that it was made of.
 type source struct {
 	instances.Source
 	config any
@@ -41,9 +40,6 @@ func (f *functions) newSources(cfg proxy.FunctionConfig, old *running) ([]source
 		}
 		all = append(all, s)
 	}
-	if cfg.Instances.Process != nil {
-		all = append(all, f.processSource(cfg, old))
-	}
 	return all, nil
 }
 
@@ -71,9 +67,6 @@ func sourceNames(c instances.Config) string {
 	}
 	if c.Kubernetes != nil {
 		names = append(names, "kubernetes")
-	}
-	if c.Process != nil {
-		names = append(names, "process")
 	}
 	return strings.Join(names, ",")
 }

@@ -12,9 +12,7 @@ func (f *functions) statuses() []api.FunctionStatus {
 	var all []api.FunctionStatus
 	for _, r := range f.snapshot() {
 		cfg := r.function.Config
-		s := api.FunctionStatus{
-			Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: string(cfg.Affinity.Type), Probed: r.ready(), Problem: r.problem(),
-		}
+		s := api.FunctionStatus{Name: cfg.Name, Qualifier: cfg.Qualifier, Affinity: string(cfg.Affinity.Type), Probed: r.ready(), Problem: r.problem()}
 		if r.pool == nil {
 			all = append(all, s)
 			continue

@@ -100,22 +100,34 @@ func TestAnAnswerThatIsNoneTakesNothingAway(t *testing.T) {
 	}
 }
 
-// A Role that has list and no watch is not told as a recovery between two failures.
+// A list that works is no recovery where the watch does not: a Role may have the one verb without the other.
 func TestListWithoutWatch(t *testing.T) {
-	s := kubetest.New(t)
-	s.Put(kubetest.Slice("counter-1", port, ready("a", "10.0.0.1")))
-	s.Meddle(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.FormValue("watch") == "" {
-			return false
-		}
-		kubetest.Refuse(w, http.StatusForbidden, meta.StatusReasonForbidden, "no")
-		return true
-	})
-	w := watchAt(t, s, fast())
-	w.await(at("a", "10.0.0.1"))
-	w.whileAsked(s, 6, at("a", "10.0.0.1"))
-	require.Equal(t, 1, w.log.count("needs the rule"))
-	require.Zero(t, w.log.count("answers again"))
+	t.Parallel()
+	for says, meddle := range map[string]func(w http.ResponseWriter){
+		"needs the rule": func(w http.ResponseWriter) {
+			kubetest.Refuse(w, http.StatusForbidden, meta.StatusReasonForbidden, "no")
+		},
+		"does not answer": func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(says, func(t *testing.T) {
+			t.Parallel() // the client itself tries a broken connection ten times, a second apart
+			s := kubetest.NewPlain(t)
+			s.Put(kubetest.Slice("counter-1", port, ready("a", "10.0.0.1")))
+			s.Meddle(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.FormValue("watch") == "" {
+					return false
+				}
+				meddle(w)
+				return true
+			})
+			w := watchAt(t, s, fast())
+			w.await(at("a", "10.0.0.1"))
+			w.until("the log", func() bool { return w.log.count(says) == 1 })
+			w.whileAsked(s, 6, at("a", "10.0.0.1"))
+			require.Equal(t, 1, w.log.count(says))
+			require.Zero(t, w.log.count("answers again"))
+		})
+	}
 }
 
 // 429 has Retry-After, and the client heeds it.
@@ -183,6 +195,7 @@ func TestASilentAPIServerIsAskedAnew(t *testing.T) {
 }
 
 func TestAnAPIServerThatIsAwayIsToldOnce(t *testing.T) {
+	t.Parallel()
 	s := kubetest.New(t)
 	s.Put(kubetest.Slice("counter-1", port, ready("a", "10.0.0.1")))
 	w := watchAt(t, s, fast())
@@ -218,7 +231,12 @@ func TestItEndsWhileItWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kubetest.New(t)
-			s.Meddle(meddle)
+			var here atomic.Int64
+			s.Meddle(func(w http.ResponseWriter, r *http.Request) bool {
+				here.Add(1)
+				defer here.Add(-1)
+				return meddle(w, r)
+			})
 			w := newSource(t, config(s), kubernetes.Pace{Retry: time.Hour})
 			end := w.start()
 			w.until("it asks", func() bool { return len(s.Asked()) > 0 })
@@ -226,6 +244,7 @@ func TestItEndsWhileItWaits(t *testing.T) {
 			begun := time.Now()
 			end()
 			require.Less(t, time.Since(begun), patience/4)
+			w.until("nothing is asked for any more", func() bool { return here.Load() == 0 })
 		})
 	}
 }

@@ -168,6 +168,21 @@ func TestEndpointsThatCannotCount(t *testing.T) {
 	}
 }
 
+// Which of two slices is read first is chance.
+func TestTheWorseOfTwoCounts(t *testing.T) {
+	cfg := config(kubetest.New(t))
+	one := kubetest.Slice("one", port, ready("a", "10.0.0.1"), kubetest.Leaving("b", "10.0.0.2"), kubetest.Starting("c", "10.0.0.3"))
+	other := kubetest.Slice("other", port, kubetest.Leaving("a", "10.0.0.1"), kubetest.Starting("b", "10.0.0.2"), ready("c", "10.0.0.3"))
+	for range 100 {
+		listed := kubernetes.Merge(cfg, map[string]*discovery.EndpointSlice{"one": &one, "other": &other}, nil)
+		require.Equal(t, map[string]kubernetes.Listed{
+			"a": {At: netip.MustParseAddrPort("10.0.0.1:8080"), Terminating: true},
+			"b": {At: netip.MustParseAddrPort("10.0.0.2:8080"), Terminating: true, Unready: true},
+			"c": {At: netip.MustParseAddrPort("10.0.0.3:8080"), Unready: true},
+		}, listed)
+	}
+}
+
 func TestTheFirstAddressCounts(t *testing.T) {
 	slice := kubetest.Slice("x", port, ready("a", "10.0.0.1"))
 	slice.Endpoints[0].Addresses = []string{"10.0.0.1", "10.0.0.2"}

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	stderrors "errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +13,7 @@ import (
 // tell logs the first of a row of failures, what other kind follows it, and the end of the row: a replica without the
 // API server goes on for as long as its Pods do, and asks every few seconds.
 func (s *Source) tell(ctx context.Context, err error) {
-	if err != nil && (context.Cause(ctx) == context.Canceled || expired(err)) {
+	if err != nil && (stderrors.Is(context.Cause(ctx), context.Canceled) || expired(err)) {
 		return // told to end, or the usual answer to one who was away for long
 	}
 	if errors.IsUnauthorized(err) {

@@ -2,6 +2,7 @@ package process
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -158,7 +159,7 @@ func (k *keeper) reap() {
 		var s syscall.WaitStatus
 		pid, err := k.wait(&s)
 		switch {
-		case err == syscall.EINTR:
+		case errors.Is(err, syscall.EINTR):
 		case err != nil:
 			return // ECHILD: nothing is left
 		case pid == k.pid:

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -126,14 +127,15 @@ func (c *Conn) early(e Exchange, failed error) (Response, error) {
 // connection is then of no more use.
 func (c *Conn) duplex(e Exchange) (Response, error) {
 	sent := make(chan error, 1)
-	go func() { sent <- c.send(e) }()
+	var sending sync.WaitGroup
+	sending.Go(func() { sent <- c.send(e) })
 	r, err := c.read(e)
 	if err == nil && soon(sent) == nil {
 		return r, nil
 	}
 	c.broken = true
 	_ = c.conn.Close() // which ends the sending
-	<-sent
+	sending.Wait()
 	return r, err
 }
 
@@ -143,7 +145,6 @@ func soon(sent chan error) error {
 	defer late.Stop()
 	select {
 	case err := <-sent:
-		sent <- err // it has room for one
 		return err
 	case <-late.C:
 		return errUnsent

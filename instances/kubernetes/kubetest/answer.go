@@ -30,7 +30,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	asked := Request{Watch: isWatch(r), Version: r.FormValue("resourceVersion"), Token: r.Header.Get("Authorization")}
 	s.mu.Lock()
 	s.asked = append(s.asked, asked)
-	hook, epoch := s.hook, s.epoch
+	hook, epoch, oldest := s.hook, s.epoch, s.oldest // what is forgotten later is still known to who has asked
 	s.mu.Unlock()
 	if !s.audible(r) || hook != nil && hook(w, r) {
 		return
@@ -48,9 +48,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.version, _ = strconv.Atoi(asked.Version)
-	s.mu.Lock()
-	oldest := s.oldest
-	s.mu.Unlock()
 	switch {
 	case asked.Watch && q.version != 0 && q.version < oldest:
 		Refuse(w, http.StatusGone, meta.StatusReasonExpired, fmt.Sprintf("too old resource version: %d (%d)", q.version, oldest))

@@ -59,13 +59,6 @@ type change struct {
 	labels  map[string]string // empty: every watch is told
 }
 
-// Request is what a client has asked for.
-type Request struct {
-	Watch   bool
-	Version string // its resourceVersion
-	Token   string // its Authorization header
-}
-
 // Cut says how a watch breaks off.
 type Cut struct {
 	After int  // bytes of its body
@@ -226,32 +219,6 @@ func (s *Server) Break(c Cut) { s.update(func() { s.cut = &c }) }
 // Meddle lets f answer in the server's place, where it returns true.
 func (s *Server) Meddle(f func(w http.ResponseWriter, r *http.Request) bool) {
 	s.update(func() { s.hook = f })
-}
-
-// Asked returns what was asked for so far.
-func (s *Server) Asked() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Request(nil), s.asked...)
-}
-
-// Told returns the last version that a watch was told of.
-func (s *Server) Told() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strconv.Itoa(s.told)
-}
-
-// Count returns how many lists and watches were asked for so far.
-func (s *Server) Count() (lists, watches int) {
-	for _, r := range s.Asked() {
-		if r.Watch {
-			watches++
-		} else {
-			lists++
-		}
-	}
-	return lists, watches
 }
 
 func typeMeta(kind string) meta.TypeMeta {
