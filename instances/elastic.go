@@ -94,7 +94,7 @@ func (p *Pool) standings(of Source) (all []Standing) {
 		}
 		s := Standing{
 			ID: i.id, Candidate: i.candidate(), InFlight: i.InFlight(), AsOf: i.asOf, Used: i.used, Sessions: i.sessions,
-			Draining: i.drains(),
+			Draining: i.drain.on(), // not what the source itself says
 		}
 		if i.health.lost {
 			s.LostSince = i.health.since

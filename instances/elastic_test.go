@@ -67,6 +67,13 @@ func TestAnElasticSourceIsToldHowItsPlacesStand(t *testing.T) {
 		require.True(t, e.standing(t, "a").Used)
 		require.Equal(t, 1, e.standing(t, "b").InFlight)
 
+		marked := at("a", "b")
+		marked[1].Draining = true
+		e.list(marked...)
+		w.rounds(1)
+		require.False(t, e.standing(t, "b").Candidate)
+		require.False(t, e.standing(t, "b").Draining, "what it said itself is no news to it")
+
 		asOf, tells := e.standing(t, "a").AsOf, e.tells
 		w.registry.outage(true)
 		w.rounds(2)

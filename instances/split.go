@@ -107,8 +107,13 @@ func (s *Split) draw(try func(*Pool) bool) {
 	}
 }
 
-// Want asks a version, drawn by weight from those that can have more instances, for room for n sessions. It does not block.
-func (s *Split) Want(n int) {
+// Want asks for room for n sessions: the version that they have to stay with or, where version is none such, one that is
+// drawn by weight from those that can have more instances. It does not block.
+func (s *Split) Want(version string, n int) {
+	if s.keeps[version] {
+		s.pools[version].Want(n)
+		return
+	}
 	s.draw(func(p *Pool) bool {
 		if !p.grows() {
 			return false

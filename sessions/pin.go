@@ -57,10 +57,10 @@ func (t *Table) noRoom(err error, candidates int) error {
 	return err
 }
 
-// wantRoom asks for more instances when a session found no room.
-func (t *Table) wantRoom(err error) {
+// wantRoom asks for more instances when a session, which comes from this version if it is not new, found no room.
+func (t *Table) wantRoom(from string, err error) {
 	if errors.Is(err, ErrFull) || errors.Is(err, ErrNoInstance) {
-		t.want(max(1, t.queue.Waiting()))
+		t.want(from, max(1, t.queue.Waiting()))
 	}
 }
 

@@ -19,7 +19,7 @@ func (t *Table) place(from string, ask func(candidates []Home) error) (err error
 	if !offered {
 		err = t.noRoom(ask(nil), 0)
 	}
-	t.wantRoom(err)
+	t.wantRoom(from, err)
 	return err
 }
 

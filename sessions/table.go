@@ -102,7 +102,7 @@ type Table struct {
 	lost    func()
 	drained func()
 	find    func(context.Context, Home)
-	want    func(n int)
+	want    func(version string, n int)
 	taken   func() bool
 }
 
@@ -128,8 +128,9 @@ type TableConfig struct {
 	// homes that other replicas have seen healthy a moment ago. nil: there are no other replicas.
 	Find func(ctx context.Context, h Home)
 	// Want is told that n sessions, at least 1, find no instance with room: where instances can be had, it is time for
-	// one more. It is told again with each try of who waits, and must not block; may be nil.
-	Want func(n int)
+	// one more. version is where a session comes from that has to move, "" for new ones. It is told again with each try of
+	// who waits, and must not block; may be nil.
+	Want func(version string, n int)
 	// Occupied says that there are healthy instances though none is a candidate, because all are full; may be nil.
 	Occupied func() bool
 }
@@ -149,7 +150,7 @@ func NewTable(cfg TableConfig) *Table {
 		cfg.Find = func(context.Context, Home) {}
 	}
 	if cfg.Want == nil {
-		cfg.Want = func(int) {}
+		cfg.Want = func(string, int) {}
 	}
 	if cfg.Occupied == nil {
 		cfg.Occupied = func() bool { return false }

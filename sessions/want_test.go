@@ -15,12 +15,14 @@ import (
 type asked struct {
 	mu       sync.Mutex
 	n        []int
+	version  string // as the last one said
 	occupied bool
 }
 
-func (a *asked) want(n int) {
+func (a *asked) want(version string, n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.version = version
 	a.n = append(a.n, n)
 }
 
@@ -60,6 +62,7 @@ func TestSessionsWithoutRoomAskForIt(t *testing.T) {
 		_, err = b.Use(t.Context(), "first")
 		require.ErrorIs(t, err, sessions.ErrNoInstance)
 		require.Equal(t, []int{1, 1, 1}, a.all(), "nor has one that moves")
+		require.Equal(t, home("a").Version, a.version, "and it may have to stay with its version")
 	})
 }
 

@@ -36,11 +36,11 @@ func (r *running) find() func(context.Context, sessions.Home) {
 }
 
 // growth is what asks for more instances, and what says that there are some, all of them full.
-func (r *running) growth() (want func(int), occupied func() bool) {
+func (r *running) growth() (want func(version string, n int), occupied func() bool) {
 	if r.split != nil {
 		return r.split.Want, r.split.Occupied
 	}
-	return r.pool.Want, r.pool.Occupied
+	return func(_ string, n int) { r.pool.Want(n) }, r.pool.Occupied
 }
 
 // halt stops what runs.
