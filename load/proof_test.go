@@ -66,7 +66,7 @@ func TestARoundRobinMisroutesThreeOfFour(t *testing.T) {
 	p.Requests, p.Sessions = 5000, 100
 	r := do(t, p)
 	require.Equal(t, load.Broken, r.Verdict)
-	// The standard deviation of the share is 0.6 percentage points; TestNginxRoundRobin looks closer.
+	// The standard deviation of the share is 0.6 percentage points; TestNginxRoundRobinMisroutesThreeOfFour looks closer.
 	require.InDelta(t, 0.75, float64(r.Affinity.Misroutes)/float64(r.Affinity.Checked), 0.03)
 	require.Len(t, r.Affinity.Examples, load.MaxExamples)
 }
