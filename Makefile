@@ -44,7 +44,7 @@ lint: ## gofmt, go vet, staticcheck, revive, errcheck, go-errorlint
 .PHONY: proof
 proof: ## drive a million requests of 1,000 sessions through one Limpet and more, with an instance killed: none may be misrouted
 	@.ci/need redis-server redis-server
-	LIMPET_PROOF_REQUESTS=1000000 go test -count=1 -timeout 30m -v -run '^TestProof' ./cmd/limpet
+	LIMPET_PROOF_REQUESTS=1000000 go test -count=1 -timeout 2h -v -run '^TestProof' ./cmd/limpet
 
 .PHONY: bench
 bench: ## run the benchmarks
