@@ -19,7 +19,7 @@ test: ## run all tests, and the clouds' SDKs, with the race detector; installs w
 	@.ci/need haproxy haproxy
 	@.ci/need gcc gcc libc6-dev
 	@.ci/need python3 python3
-	go test -race -timeout 6m ./...
+	go test -race -timeout 10m ./...
 	go -C sdktest test -race -count=1 -timeout 4m ./... # not cached: the server it builds is none of its own packages
 
 # What lint compiles, the test of the image's build line finds in the cache: that saves a cold CI half a minute.

@@ -63,11 +63,11 @@ func TestARoundRobinMisroutesThreeOfFour(t *testing.T) {
 	f := newFaulty(4)
 	f.home = func(_ int, n int64) int { return int(n % 4) }
 	p := plan(t, serve(t, f))
-	p.Requests, p.Sessions = 10_000, 200
+	p.Requests, p.Sessions = 5000, 100
 	r := do(t, p)
 	require.Equal(t, load.Broken, r.Verdict)
-	// The standard deviation of the share is 0.4 percentage points.
-	require.InDelta(t, 0.75, float64(r.Affinity.Misroutes)/float64(r.Affinity.Checked), 0.02)
+	// The standard deviation of the share is 0.6 percentage points; TestNginxRoundRobin looks closer.
+	require.InDelta(t, 0.75, float64(r.Affinity.Misroutes)/float64(r.Affinity.Checked), 0.03)
 	require.Len(t, r.Affinity.Examples, load.MaxExamples)
 }
 

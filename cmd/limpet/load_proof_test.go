@@ -142,11 +142,13 @@ func (p *proof) killed() {
 }
 
 func TestProofOneReplica(t *testing.T) {
+	t.Parallel()
 	t.Run("undisturbed", func(t *testing.T) { newProof(t, proofSetup{replicas: 1}).undisturbed() })
 	t.Run("an instance is killed", func(t *testing.T) { newProof(t, proofSetup{replicas: 1}).killed() })
 }
 
 func TestProofTwoReplicas(t *testing.T) {
+	t.Parallel()
 	store := func(t *testing.T) string {
 		return fmt.Sprintf("{kind: redis, redis: {addrs: [%s]}}", redistest.Standalone(t, redistest.Options{}).Addr)
 	}

@@ -57,6 +57,7 @@ func oneSession(p *process, client *http.Client, id string) (string, error) {
 }
 
 func TestTwoHundredIsolatedSessionsOnProcesses(t *testing.T) {
+	t.Parallel()
 	s := local(function{isolation: true, more: "    when_full: {wait: 1m}"},
 		fmt.Sprintf(`{command: %s, min: 2, max: %d, idle_timeout: 1s}`, instanceCommand("x"), isolatedMax))
 	p := serve(t, s.file(t))

@@ -90,6 +90,7 @@ func (p *lossProof) settled(moved func(was, now sessions.Session)) (lost int) {
 // TestProofLossRehomesOnce: each session of the killed instance has one new home, by one move, whichever of the three replicas
 // made it; client and instance hear of it once; and nobody else notices.
 func TestProofLossRehomesOnce(t *testing.T) {
+	t.Parallel()
 	p := newLossProof(t, proofSetup{})
 	var after *volley
 	r := p.do(func() {
@@ -118,6 +119,7 @@ func TestProofLossRehomesOnce(t *testing.T) {
 // TestProofLossFailsForTheGraceAndEnds is the same with on_instance_loss: fail. Clients repeat what gets a 503, after its
 // Retry-After, until the grace is over: then each session ends and begins anew, once, and says so.
 func TestProofLossFailsForTheGraceAndEnds(t *testing.T) {
+	t.Parallel()
 	const grace = 4 * time.Second
 	p := newLossProof(t, proofSetup{
 		health:  "{interval: 200ms, timeout: 10s, failures: 3, successes: 1}",

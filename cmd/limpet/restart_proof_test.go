@@ -9,6 +9,7 @@ import (
 // TestProofRestartBetweenProbes restarts an instance on its port in the middle of the load, with the next probe an hour away:
 // every session of it is told that its state is gone, by whichever replica, before the new program has seen it.
 func TestProofRestartBetweenProbes(t *testing.T) {
+	t.Parallel()
 	p := newLossProof(t, proofSetup{health: "{interval: 1h, timeout: 10s, successes: 1}"})
 	old := p.instances[dead]
 	var after *volley

@@ -152,7 +152,7 @@ func TestARollLosesNoRequest(t *testing.T) {
 	require.NoError(t, <-done, "no request fails")
 	require.Empty(t, v.misroutes)
 	require.Zero(t, v.rehomed)
-	require.Greater(t, v.answers, 10*load.sessions)
+	require.Greater(t, v.answers, 3*load.sessions, "round after round while replicas come and go")
 	t.Logf("%d requests during the roll", v.answers)
 }
 
