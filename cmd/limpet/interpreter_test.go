@@ -133,5 +133,19 @@ func TestTheCodeInterpreterSpeaksEventStreams(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusBadRequest, r.status, body)
 	}
+	for path, status := range map[string]int{"/execute": http.StatusRequestEntityTooLarge, "/other": http.StatusNotFound} {
+		body := "1"
+		if path == "/execute" {
+			body = strings.Repeat("#", 2<<20)
+		}
+		for range 5 {
+			req, err := http.NewRequest(http.MethodPost, p.listen+path, strings.NewReader(body))
+			require.NoError(t, err)
+			req.Header.Set(sampleHeader, "alice")
+			r, err := do(quick, req)
+			require.NoError(t, err)
+			require.Equal(t, status, r.status, path)
+		}
+	}
 	require.Equal(t, "20", *p.execute("alice", "x").Result, "and nothing is lost by it")
 }

@@ -23,6 +23,7 @@ import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MAX_CODE = 1 << 20  # bytes
+MAX_DISCARDED = 64 << 20  # bytes of a longer body that are read nevertheless
 MAX_OUTPUT = 1 << 20  # characters of each stream that are kept
 
 
@@ -123,6 +124,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/healthz":
             self.answer(200, b"", "text/plain")
         else:
+            self.close_connection = True  # it may have a body
             self.answer(404, b"not found\n", "text/plain")
 
     def do_POST(self):
@@ -133,9 +135,9 @@ class Handler(BaseHTTPRequestHandler):
             elif self.path == "/invoke":
                 self.answer(200, event("result", self.tool()), "application/vnd.amazon.eventstream")
             else:
+                self.body()
                 raise Refused(404, "accepted are /execute and /invoke")
         except Refused as e:
-            self.close_connection = True
             self.answer(e.args[0], json.dumps({"message": e.args[1]}).encode() + b"\n", "application/json")
         except UnicodeDecodeError:
             self.answer(400, b'{"message": "the code is not UTF-8"}\n', "application/json")
@@ -148,10 +150,19 @@ class Handler(BaseHTTPRequestHandler):
         try:
             length = int(self.headers["Content-Length"])
         except (TypeError, ValueError):
+            self.close_connection = True  # where the next request would begin is unknown
             raise Refused(411, "the request has no Content-Length") from None
         if not 0 <= length <= MAX_CODE:
+            self.discard(length)
             raise Refused(413, "at most %d bytes are accepted" % MAX_CODE)
         return self.rfile.read(length)
+
+    def discard(self, length):
+        """Who sends a body hears an answer only after it: a connection that is closed before is reset."""
+        self.close_connection = not 0 <= length <= MAX_DISCARDED
+        for _ in range(max(0, min(length, MAX_DISCARDED)) // MAX_CODE):
+            self.rfile.read(MAX_CODE)
+        self.rfile.read(max(0, min(length, MAX_DISCARDED)) % MAX_CODE)
 
     def tool(self):
         try:
@@ -169,6 +180,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")  # else Limpet would send the next request there
         self.end_headers()
         self.wfile.write(body)
 
