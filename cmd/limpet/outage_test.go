@@ -34,7 +34,7 @@ func (p *process) readyIs(status string, code int, reason string) {
 		return nil
 	})
 	got, body := p.readyz()
-	require.Equal(p.t, code, got)
+	require.Equal(p.t, code, got, "%v", body)
 	if reason != "" {
 		require.Contains(p.t, body.Reasons, reason)
 	}

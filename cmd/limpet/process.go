@@ -48,6 +48,7 @@ type process struct {
 	cache       *sessions.Cache
 	functions   *functions
 	leaving     atomic.Bool
+	inForce     atomic.Bool // the functions are, so that requests are taken
 
 	background sync.WaitGroup
 	stop       context.CancelFunc // of the background
@@ -187,9 +188,18 @@ func (p *process) tryApply(cfg configs.Config) error {
 	}
 	p.awaitReady(probePatience)
 	p.handler.Swap(plane)
+	p.inForce.Store(true)
 	p.adminPlane.Store(&admin)
 	p.shutdown.Store(&cfg.Shutdown)
 	return nil
+}
+
+// storeStatus is the store's, but for the moment between its first answer and the functions' being in force: requests still get
+// StoreUnavailable then, and a replica without functions would pass for ready.
+func (p *process) storeStatus() api.StoreStatus {
+	s := p.watch.status()
+	s.Reached = s.Reached && p.inForce.Load()
+	return s
 }
 
 // newAdmin makes the admin plane for these keys. It has no session API before the store has answered.
@@ -205,7 +215,7 @@ func (p *process) newAdmin(cfg configs.Config) (http.Handler, error) {
 	v, _ := buildVersion()
 	return api.Admin{
 		Auth: auth, Metrics: p.registry, Deployment: p.cfg.Deployment, Version: v, Sessions: sessionAPI,
-		Draining: p.leaving.Load, Store: p.watch.status, Functions: p.functions.statuses,
+		Draining: p.leaving.Load, Store: p.storeStatus, Functions: p.functions.statuses,
 	}.Handler(), nil
 }
 
