@@ -13,14 +13,16 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## run all tests, and the clouds' SDKs, with the race detector; installs what they need if it is missing (Debian)
+test: ## run all tests, the clouds' SDKs and agents' clients and servers too, with the race detector; installs what they need if it is missing (Debian)
 	@.ci/need redis-server redis-server
 	@.ci/need nginx nginx
 	@.ci/need haproxy haproxy
 	@.ci/need gcc gcc libc6-dev
 	@.ci/need python3 python3
 	go test -race -timeout 10m ./...
-	go -C sdktest test -race -count=1 -timeout 4m ./... # not cached: the server it builds is none of its own packages
+	@# Not cached: the server that they build is none of their own packages.
+	go -C sdktest test -race -count=1 -timeout 4m ./...
+	go -C protocoltest test -race -count=1 -timeout 4m ./...
 
 # What lint compiles, the test of the image's build line finds in the cache: that saves a cold CI half a minute.
 .PHONY: lint
@@ -38,8 +40,10 @@ lint: ## gofmt, go vet, staticcheck, revive, errcheck, go-errorlint
 		[ -z "$$unchecked" ] || { echo "errors that nobody looks at:"; echo "$$unchecked"; exit 1; }
 	$(TOOLS)/go-errorlint ./...
 	@# With the flags of its tests: the SDKs take a minute to compile, once is enough.
-	cd sdktest && export CGO_ENABLED=1 GOFLAGS="$(filter-out -trimpath,$(GOFLAGS)) -race" && \
-		go vet ./... && $(TOOLS)/staticcheck ./... && $(TOOLS)/revive -config ../tools/revive.toml -formatter plain ./...
+	@export CGO_ENABLED=1 GOFLAGS="$(filter-out -trimpath,$(GOFLAGS)) -race"; \
+	for module in sdktest protocoltest; do ( cd $$module && \
+		go vet ./... && $(TOOLS)/staticcheck ./... && $(TOOLS)/revive -config ../tools/revive.toml -formatter plain ./... \
+	) || exit 1; done
 
 .PHONY: proof
 proof: ## drive a million requests of 1,000 sessions through one Limpet and more, with an instance killed: none may be misrouted

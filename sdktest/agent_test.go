@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/bedrockagentcore/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/limpet-proxy/limpet/limpettest"
 	"github.com/limpet-proxy/limpet/sample"
 )
 
@@ -31,9 +32,9 @@ type interpreter struct {
 	name   string
 }
 
-func interpreterOf(t *testing.T, p *limpet, k key, name string) interpreter {
+func interpreterOf(t *testing.T, p *limpettest.Process, k key, name string) interpreter {
 	t.Helper()
-	return interpreter{t, agentClient(p.admin, k), name}
+	return interpreter{t, agentClient(p.Admin, k), name}
 }
 
 func (i interpreter) tryStart(in agent.StartCodeInterpreterSessionInput) (*agent.StartCodeInterpreterSessionOutput, error) {
@@ -113,9 +114,9 @@ type agentRuntime struct {
 	name   string
 }
 
-func runtimeOf(t *testing.T, p *limpet, k key, name string) agentRuntime {
+func runtimeOf(t *testing.T, p *limpettest.Process, k key, name string) agentRuntime {
 	t.Helper()
-	return agentRuntime{t, agentClient(p.admin, k), name}
+	return agentRuntime{t, agentClient(p.Admin, k), name}
 }
 
 func (a agentRuntime) try(id, payload string) (*agent.InvokeAgentRuntimeOutput, error) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/limpettest"
 )
 
 // await waits for c, and returns what comes, if anything does but its end.
@@ -14,7 +16,7 @@ func await[T any](t *testing.T, c <-chan T, what string) T {
 	select {
 	case got := <-c:
 		return got
-	case <-time.After(patience):
+	case <-time.After(limpettest.Patience):
 		require.Fail(t, "does not happen: "+what)
 		panic("unreachable")
 	}
@@ -23,7 +25,7 @@ func await[T any](t *testing.T, c <-chan T, what string) T {
 // eventually asks until what returns nil.
 func eventually(t *testing.T, what func() error) {
 	t.Helper()
-	require.NoError(t, poll(what))
+	require.NoError(t, limpettest.Poll(what))
 }
 
 // waitUntil lets time pass. It is for what the time itself decides.

@@ -86,13 +86,13 @@ func TestDataListener(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d *deployment) {
 		f := fcOf(t, d.first(), admin, counter)
 		s := f.create(nil)
-		onData := interpreter{t, agentClient(d.last().listen, unknownKey), interpreterARN(counter)}
+		onData := interpreter{t, agentClient(d.last().Listen, unknownKey), interpreterARN(counter)}
 		require.Equal(t, *s.ContainerId, onData.mustExecute(*s.SessionId).Instance)
-		data := agentRuntime{t, agentClient(d.first().listen, unknownKey), runtimeARN(counter)}
+		data := agentRuntime{t, agentClient(d.first().Listen, unknownKey), runtimeARN(counter)}
 		require.Equal(t, *s.ContainerId, data.mustInvoke(*s.SessionId).Instance)
 		_, err := onData.get(*s.SessionId)
 		require.Error(t, err, "the session API is on the admin listener only")
-		closed := agentRuntime{t, agentClient(d.first().listen, unknownKey), uninvoked}
+		closed := agentRuntime{t, agentClient(d.first().Listen, unknownKey), uninvoked}
 		_, err = closed.invoke("")
 		requireMissing(t, err)
 		require.Equal(t, http.StatusOK, runtimeOf(t, d.first(), admin, uninvoked).mustInvoke("").status)

@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/limpettest"
 )
 
 // farmID is the plain name of every deployment here.
@@ -18,9 +20,9 @@ type job struct {
 	farm, queue, job string
 }
 
-func jobOf(t *testing.T, p *limpet, k key, function string) job {
+func jobOf(t *testing.T, p *limpettest.Process, k key, function string) job {
 	t.Helper()
-	return job{t, farmClient(p.admin, k), farmID, function, "LATEST"}
+	return job{t, farmClient(p.Admin, k), farmID, function, "LATEST"}
 }
 
 // as is the same with another qualifier.
@@ -30,8 +32,8 @@ func (j job) as(qualifier string) job {
 }
 
 // at is the same through another replica.
-func (j job) at(p *limpet) job {
-	j.client = farmClient(p.admin, admin)
+func (j job) at(p *limpettest.Process) job {
+	j.client = farmClient(p.Admin, admin)
 	return j
 }
 
@@ -91,7 +93,7 @@ type names struct {
 	workers                         map[string]string // by instance
 }
 
-func namesOf(t *testing.T, p *limpet, function, qualifier string) names {
+func namesOf(t *testing.T, p *limpettest.Process, function, qualifier string) names {
 	t.Helper()
 	var listed struct {
 		FarmID    string
@@ -100,7 +102,7 @@ func namesOf(t *testing.T, p *limpet, function, qualifier string) names {
 			Instances                                []struct{ ID, WorkerID string }
 		}
 	}
-	ask(t, call{addr: p.admin, path: "/limpet/v1/functions", header: admin.bearer()}, &listed)
+	ask(t, call{addr: p.Admin, path: "/limpet/v1/functions", header: admin.bearer()}, &listed)
 	for _, f := range listed.Functions {
 		if f.Name == function && f.Qualifier == qualifier {
 			n := names{listed.FarmID, f.QueueID, f.JobID, f.FleetID, map[string]string{}}

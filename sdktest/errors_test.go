@@ -86,11 +86,11 @@ func TestFCAccess(t *testing.T) {
 			header map[string]string
 			status int
 		}{{nil, http.StatusUnauthorized}, {mistaken.bearer(), http.StatusForbidden}, {admin.bearer(), http.StatusOK}} {
-			r := call{addr: d.first().admin, path: path, header: c.header}.do(t)
+			r := call{addr: d.first().Admin, path: path, header: c.header}.do(t)
 			require.Equal(t, c.status, r.status, r.body)
 			require.NotEmpty(t, r.header.Get("X-Fc-Request-Id"))
 		}
-		tooLarge := call{method: http.MethodPost, addr: d.first().admin, path: path, header: admin.bearer(), body: `{"sessionId":"` + longID(64<<10) + `"}`}.do(t)
+		tooLarge := call{method: http.MethodPost, addr: d.first().Admin, path: path, header: admin.bearer(), body: `{"sessionId":"` + longID(64<<10) + `"}`}.do(t)
 		require.Equal(t, http.StatusBadRequest, tooLarge.status)
 		require.Contains(t, tooLarge.body, "EntityTooLarge")
 	})

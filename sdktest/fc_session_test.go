@@ -59,7 +59,7 @@ func TestFCSession(t *testing.T) {
 func TestFCByTheSDKsOwnMeans(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d *deployment) {
 		c, err := fc.NewClient(new(models.Config).SetAccessKeyId(admin.id).SetAccessKeySecret(admin.secret).
-			SetEndpoint(d.first().admin).SetProtocol("http"))
+			SetEndpoint(d.first().Admin).SetProtocol("http"))
 		require.NoError(t, err)
 		f := fcFunction{t: t, client: c, name: counter}
 		s := f.create(nil)
@@ -98,7 +98,7 @@ func TestFCInvokeFunction(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d *deployment) {
 		for qualifier, path := range map[string]string{"": counter, "prod": counter + "-prod"} {
 			f := fcOf(t, d.first(), admin, counter).as(qualifier)
-			data := fcFunction{t: t, client: fcClient(t, d.last().listen, unknownKey, nil), name: counter, qualifier: qualifier}
+			data := fcFunction{t: t, client: fcClient(t, d.last().Listen, unknownKey, nil), name: counter, qualifier: qualifier}
 			s := f.create(nil)
 			for n, r := range []reply{
 				f.invokeIn(*s.SessionId), data.invokeIn(*s.SessionId), visit(t, d.last(), path, *s.SessionId), f.invokeIn(*s.SessionId),
@@ -152,7 +152,7 @@ func TestFCCookieSession(t *testing.T) {
 		require.NotEqual(t, *s.SessionId, cookie.Value)
 
 		visitWith := func(cookie string) reply {
-			r := call{addr: d.last().listen, path: "/" + cookies, header: map[string]string{"Cookie": cookie}}.do(t)
+			r := call{addr: d.last().Listen, path: "/" + cookies, header: map[string]string{"Cookie": cookie}}.do(t)
 			require.Equal(t, http.StatusOK, r.status, r.body)
 			return r
 		}

@@ -10,6 +10,8 @@ import (
 	"github.com/alibabacloud-go/tea/dara"
 	"github.com/alibabacloud-go/tea/tea"
 	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/limpettest"
 )
 
 // fcFunction is one function and qualifier through Function Compute's SDK.
@@ -19,9 +21,9 @@ type fcFunction struct {
 	name, qualifier string
 }
 
-func fcOf(t *testing.T, p *limpet, k key, function string) fcFunction {
+func fcOf(t *testing.T, p *limpettest.Process, k key, function string) fcFunction {
 	t.Helper()
-	return fcFunction{t: t, client: fcClient(t, p.admin, k, nil), name: function}
+	return fcFunction{t: t, client: fcClient(t, p.Admin, k, nil), name: function}
 }
 
 // as is the same with another qualifier.

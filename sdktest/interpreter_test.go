@@ -10,6 +10,8 @@ import (
 	agent "github.com/aws/aws-sdk-go-v2/service/bedrockagentcore"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockagentcore/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/limpettest"
 )
 
 // python runs a piece of Python and returns the tool's result.
@@ -39,9 +41,9 @@ func TestTheCodeInterpreterOfTheExamples(t *testing.T) {
 	changed := strings.NewReplacer("127.0.0.1:8080", "127.0.0.1:0", "127.0.0.1:9090", "127.0.0.1:0", "configs/interpreter/", dir+"/").
 		Replace(string(text))
 	require.NoError(t, os.WriteFile(file, []byte(changed), 0o600))
-	p, err := startLimpet(world.binary, file)
+	p, err := limpettest.Start(world.binary, file)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, p.stop()) }()
+	defer func() { require.NoError(t, p.Stop()) }()
 
 	i := interpreterOf(t, p, admin, "python")
 	alice, bob := i.begin(), i.begin()

@@ -78,7 +78,7 @@ func (p *population) makeSurvivors() (ids []string) {
 
 func (p *population) create(id string) reply {
 	r, err := call{
-		method: http.MethodPost, addr: p.d.last().admin, path: "/2023-03-30/functions/" + paging + "/sessions",
+		method: http.MethodPost, addr: p.d.last().Admin, path: "/2023-03-30/functions/" + paging + "/sessions",
 		header: admin.bearer(), body: `{"sessionId":"` + id + `"}`,
 	}.try()
 	if err != nil {
@@ -165,7 +165,7 @@ func (p *population) byAgentCore() (ids []string) {
 }
 
 func (p *population) byDeadline() (ids []string) {
-	pages := deadline.NewListSessionsPaginator(farmClient(p.d.last().admin, admin),
+	pages := deadline.NewListSessionsPaginator(farmClient(p.d.last().Admin, admin),
 		&deadline.ListSessionsInput{FarmId: aws.String(farmID), QueueId: aws.String(paging), JobId: aws.String("LATEST")})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(p.t.Context())
@@ -182,7 +182,7 @@ func (p *population) byDeadline() (ids []string) {
 
 func (p *population) byWorkers() (ids []string) {
 	for _, i := range world.instances {
-		pages := deadline.NewListSessionsForWorkerPaginator(farmClient(p.d.first().admin, admin),
+		pages := deadline.NewListSessionsForWorkerPaginator(farmClient(p.d.first().Admin, admin),
 			&deadline.ListSessionsForWorkerInput{
 				FarmId: aws.String(farmID), FleetId: aws.String(paging), WorkerId: &i.name, MaxResults: aws.Int32(70),
 			})

@@ -13,6 +13,8 @@ import (
 	agent "github.com/aws/aws-sdk-go-v2/service/bedrockagentcore"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/limpettest"
 )
 
 // thief keeps a signed request instead of sending it.
@@ -40,16 +42,16 @@ func (th *thief) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // send sends the request to a replica, with the host that was signed.
-func (c *captured) send(t *testing.T, p *limpet) reply {
+func (c *captured) send(t *testing.T, p *limpettest.Process) reply {
 	t.Helper()
 	r, err := c.try(p)
 	require.NoError(t, err)
 	return r
 }
 
-func (c *captured) try(p *limpet) (reply, error) {
+func (c *captured) try(p *limpettest.Process) (reply, error) {
 	req := c.req.Clone(c.req.Context())
-	req.Host, req.URL.Host = c.req.Host, p.admin
+	req.Host, req.URL.Host = c.req.Host, p.Admin
 	if req.Host == "" {
 		req.Host = c.req.URL.Host
 	}
@@ -80,13 +82,13 @@ func TestReplayOfAWrite(t *testing.T) {
 		f := fcOf(t, d.first(), admin, counter)
 		id := "replayed"
 		create := steal(t, func(th *thief) error {
-			at := fcFunction{t: t, client: fcClient(t, d.first().admin, admin, th), name: counter}
+			at := fcFunction{t: t, client: fcClient(t, d.first().Admin, admin, th), name: counter}
 			_, err := at.tryCreate(new(fc.CreateSessionInput).SetSessionId(id))
 			return err
 		})
 		require.Equal(t, http.StatusOK, create.send(t, d.first()).status)
 		require.NoError(t, f.remove(id))
-		for _, p := range []*limpet{d.first(), d.last()} {
+		for _, p := range []*limpettest.Process{d.first(), d.last()} {
 			r := create.send(t, p)
 			require.Equal(t, http.StatusForbidden, r.status, r.body)
 			require.Contains(t, r.body, "SignatureNotMatch")
@@ -96,7 +98,7 @@ func TestReplayOfAWrite(t *testing.T) {
 
 		i := interpreterOf(t, d.first(), admin, agents)
 		start := steal(t, func(th *thief) error {
-			_, err := interpreter{t, th.agent(d.first().admin, admin), counter}.tryStart(agent.StartCodeInterpreterSessionInput{
+			_, err := interpreter{t, th.agent(d.first().Admin, admin), counter}.tryStart(agent.StartCodeInterpreterSessionInput{
 				ClientToken: aws.String("replayed-start-of-a-session-in-" + d.kind),
 			})
 			return err
@@ -109,7 +111,7 @@ func TestReplayOfAWrite(t *testing.T) {
 		// A stop, so that its session can be seen to live on: the session has the ID anew.
 		again := f.create(new(fc.CreateSessionInput).SetSessionId(id))
 		end := steal(t, func(th *thief) error {
-			return job{t, th.farm(d.first().admin, admin), farmID, counter, "LATEST"}.end(*again.SessionId)
+			return job{t, th.farm(d.first().Admin, admin), farmID, counter, "LATEST"}.end(*again.SessionId)
 		})
 		require.Equal(t, http.StatusOK, end.send(t, d.first()).status)
 		f.create(new(fc.CreateSessionInput).SetSessionId(id))
@@ -126,7 +128,7 @@ func TestReplayOfAWrite(t *testing.T) {
 func TestReplayAtOnce(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d *deployment) {
 		invoke := steal(t, func(th *thief) error {
-			_, err := agentRuntime{t, th.agent(d.first().admin, admin), runtimeARN(counter)}.invoke(runtimeID(t))
+			_, err := agentRuntime{t, th.agent(d.first().Admin, admin), runtimeARN(counter)}.invoke(runtimeID(t))
 			return err
 		})
 		var mu sync.Mutex
@@ -155,15 +157,15 @@ func TestEqualReadsPass(t *testing.T) {
 		id := *fcOf(t, d.first(), admin, counter).create(nil).SessionId
 		for _, read := range []*captured{
 			steal(t, func(th *thief) error {
-				_, err := job{t, th.farm(d.first().admin, admin), farmID, counter, "LATEST"}.get(id)
+				_, err := job{t, th.farm(d.first().Admin, admin), farmID, counter, "LATEST"}.get(id)
 				return err
 			}),
 			steal(t, func(th *thief) error {
-				_, err := interpreter{t, th.agent(d.first().admin, admin), counter}.get(id)
+				_, err := interpreter{t, th.agent(d.first().Admin, admin), counter}.get(id)
 				return err
 			}),
 		} {
-			for _, p := range []*limpet{d.first(), d.first(), d.last()} {
+			for _, p := range []*limpettest.Process{d.first(), d.first(), d.last()} {
 				r := read.send(t, p)
 				require.Equal(t, http.StatusOK, r.status, r.body)
 			}
@@ -176,7 +178,7 @@ func TestChangedRequestsAreRefused(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d *deployment) {
 		signed := func() *captured {
 			return steal(t, func(th *thief) error {
-				at := fcFunction{t: t, client: fcClient(t, d.first().admin, admin, th), name: counter}
+				at := fcFunction{t: t, client: fcClient(t, d.first().Admin, admin, th), name: counter}
 				_, err := at.tryCreate(new(fc.CreateSessionInput).SetSessionId("meant"))
 				return err
 			})

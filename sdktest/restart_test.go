@@ -43,13 +43,13 @@ func restart(t *testing.T, d *deployment) {
 	farmed, err := jobOf(t, before, admin, counter).list(deadline.ListSessionsInput{MaxResults: aws.Int32(2)})
 	require.NoError(t, err)
 	signed := steal(t, func(th *thief) error {
-		at := fcFunction{t: t, client: fcClient(t, before.admin, admin, th), name: counter}
+		at := fcFunction{t: t, client: fcClient(t, before.Admin, admin, th), name: counter}
 		_, err := at.update(*s.SessionId, *new(fc.UpdateSessionInput).SetSessionTTLInSeconds(700))
 		return err
 	})
 	require.Equal(t, 200, signed.send(t, before).status)
 
-	require.NoError(t, before.stop())
+	require.NoError(t, before.Stop())
 	d.replicas = nil
 	require.NoError(t, d.start(1))
 	after := d.first()
@@ -82,7 +82,7 @@ func TestDestroyedInstances(t *testing.T) {
 	f := fcOf(t, d.first(), admin, counter)
 	require.Len(t, f.instances(list()), 3)
 	d.setup.functions[0].instances = world.instances[:2]
-	require.NoError(t, d.setup.write(d.first().file))
+	require.NoError(t, d.setup.write(d.first().File))
 	var destroyed []*fc.InstanceInfo
 	eventually(t, func() error {
 		if destroyed = f.instances(list().SetInstanceStatus([]*string{aws.String("Destroyed")})); len(destroyed) == 0 {

@@ -56,7 +56,7 @@ func patiently(c *counted) func(*agent.Options) {
 func TestRetriesDoNotMultiplyWrites(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d *deployment) {
 		c := &counted{lose: 1}
-		i := interpreter{t, agentClient(d.first().admin, admin, patiently(c)), full("retry")}
+		i := interpreter{t, agentClient(d.first().Admin, admin, patiently(c)), full("retry")}
 		s := i.start(agent.StartCodeInterpreterSessionInput{})
 		require.EqualValues(t, 2, c.sent.Load())
 		_, err := interpreterOf(t, d.last(), admin, full("retry")).tryStart(agent.StartCodeInterpreterSessionInput{})
@@ -64,13 +64,13 @@ func TestRetriesDoNotMultiplyWrites(t *testing.T) {
 		require.ErrorAs(t, err, &quota, "the one slot is taken, and was not taken twice")
 
 		c = &counted{lose: 1}
-		i.client = agentClient(d.first().admin, admin, patiently(c))
+		i.client = agentClient(d.first().Admin, admin, patiently(c))
 		_, err = i.stop(*s.SessionId)
 		require.NoError(t, err)
 		require.EqualValues(t, 2, c.sent.Load())
 
 		c = &counted{lose: 1}
-		a := agentRuntime{t, agentClient(d.first().admin, admin, patiently(c)), runtimeARN(counter)}
+		a := agentRuntime{t, agentClient(d.first().Admin, admin, patiently(c)), runtimeARN(counter)}
 		runtimeOf(t, d.first(), admin, counter).mustInvoke(runtimeID(t))
 		_, err = a.stop(runtimeID(t), "") // the SDK makes a clientToken
 		require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestRetriesDoNotMultiplyWrites(t *testing.T) {
 
 		c = &counted{lose: 1}
 		id := *fcOf(t, d.first(), admin, counter).create(nil).SessionId
-		j := job{t, farmClient(d.first().admin, admin, func(o *deadline.Options) {
+		j := job{t, farmClient(d.first().Admin, admin, func(o *deadline.Options) {
 			o.HTTPClient, o.Retryer = &http.Client{Transport: whole{c}}, retry.NewStandard()
 		}), farmID, counter, "LATEST"}
 		require.NoError(t, j.end(id))
@@ -94,7 +94,7 @@ func TestWhatIsNotRetried(t *testing.T) {
 		once := func(name, payload string) {
 			t.Helper()
 			c := &counted{}
-			_, err := agentRuntime{t, agentClient(d.first().admin, admin, patiently(c)), name}.try(runtimeID(t), payload)
+			_, err := agentRuntime{t, agentClient(d.first().Admin, admin, patiently(c)), name}.try(runtimeID(t), payload)
 			require.Error(t, err)
 			require.EqualValues(t, 1, c.sent.Load(), err)
 		}
@@ -102,7 +102,7 @@ func TestWhatIsNotRetried(t *testing.T) {
 		once(hasty, `{"stall":true}`)
 		once(counter, `{"abort":true}`)
 		c := &counted{}
-		f := fcFunction{t: t, client: fcClient(t, d.first().admin, admin, c), name: counter}
+		f := fcFunction{t: t, client: fcClient(t, d.first().Admin, admin, c), name: counter}
 		_, err := f.invoke(nil, `{"abort":true}`)
 		requireFC(t, err, http.StatusBadGateway, "BadGateway")
 		require.EqualValues(t, 1, c.sent.Load(), "this SDK never tries again by itself")
@@ -122,7 +122,7 @@ func TestRates(t *testing.T) {
 			})
 			return err
 		}
-		client := fcClient(t, d.first().admin, slowFC, nil)
+		client := fcClient(t, d.first().Admin, slowFC, nil)
 		client.Client.DisableSDKError = aws.Bool(true) // or it wraps its own types
 		f := fcFunction{t: t, client: client, name: counter}
 		err := exhaust(func() error { _, err := f.list(fc.ListSessionsRequest{}); return err })
@@ -142,7 +142,7 @@ func TestRates(t *testing.T) {
 		require.ErrorAs(t, err, &slowed)
 		require.EqualValues(t, 1, *slowed.RetryAfterSeconds)
 
-		raw := call{addr: d.first().admin, path: "/2023-03-30/functions/" + counter + "/sessions", header: slowFC.bearer()}
+		raw := call{addr: d.first().Admin, path: "/2023-03-30/functions/" + counter + "/sessions", header: slowFC.bearer()}
 		var r reply
 		_ = exhaust(func() error {
 			if r = raw.do(t); r.status != http.StatusOK {
@@ -154,7 +154,7 @@ func TestRates(t *testing.T) {
 		require.Equal(t, "1", r.header.Get("Retry-After"))
 
 		c := &counted{}
-		patient := interpreter{t, agentClient(d.first().admin, slowRetry, patiently(c), func(o *agent.Options) {
+		patient := interpreter{t, agentClient(d.first().Admin, slowRetry, patiently(c), func(o *agent.Options) {
 			o.Retryer = retry.AddWithMaxAttempts(o.Retryer, 10)
 		}), counter}
 		for range 3 {

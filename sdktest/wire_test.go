@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limpet-proxy/limpet/limpettest"
 	"github.com/limpet-proxy/limpet/sample"
 )
 
@@ -70,9 +71,9 @@ func readReply(status int, header http.Header, from io.Reader) (reply, error) {
 
 // visit sends a request to a function on the data listener, with a session's ID in the header, and requires that an
 // instance answers.
-func visit(t *testing.T, p *limpet, function, id string) reply {
+func visit(t *testing.T, p *limpettest.Process, function, id string) reply {
 	t.Helper()
-	r := call{addr: p.listen, path: "/" + function, header: map[string]string{sessionHeader: id}}.do(t)
+	r := call{addr: p.Listen, path: "/" + function, header: map[string]string{sessionHeader: id}}.do(t)
 	require.Equal(t, http.StatusOK, r.status, r.body)
 	return r
 }
@@ -83,10 +84,10 @@ func (k key) bearer() map[string]string {
 }
 
 // visitHeld sends a request that is held, and returns when its answer has begun. The reply comes when the hold is released.
-func visitHeld(t *testing.T, p *limpet, function, id string) (h *hold, answer <-chan reply) {
+func visitHeld(t *testing.T, p *limpettest.Process, function, id string) (h *hold, answer <-chan reply) {
 	t.Helper()
 	name, h := holdFor(t)
-	req, err := http.NewRequest(http.MethodPost, "http://"+p.listen+"/"+function, strings.NewReader(`{"hold":"`+name+`"}`))
+	req, err := http.NewRequest(http.MethodPost, "http://"+p.Listen+"/"+function, strings.NewReader(`{"hold":"`+name+`"}`))
 	require.NoError(t, err)
 	req.Header.Set(sessionHeader, id)
 	res, err := connections.RoundTrip(req)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limpet-proxy/limpet/limpettest"
 	"github.com/limpet-proxy/limpet/sessions/redisstore/redistest"
 )
 
@@ -56,7 +57,7 @@ func runTests(m *testing.M) (code int) {
 
 // openWorld builds limpet and starts a deployment of one replica on the embedded store, and one of two on Redis.
 func openWorld() (err error) {
-	if world.binary, err = buildLimpet(world.dir); err != nil {
+	if world.binary, err = limpettest.Build("..", world.dir); err != nil {
 		return err
 	}
 	redis, err := redistest.StartStandalone(redistest.Options{})
@@ -74,9 +75,9 @@ func closeWorld(failed bool) error {
 	for _, d := range world.deployments {
 		for _, p := range d.replicas {
 			if failed {
-				fmt.Fprintf(os.Stderr, "--- %s, %s:\n%s", d.kind, p.admin, p.tail())
+				fmt.Fprintf(os.Stderr, "--- %s, %s:\n%s", d.kind, p.Admin, p.Tail())
 			}
-			all = append(all, p.stop())
+			all = append(all, p.Stop())
 		}
 		if d.redis != nil {
 			d.redis.Close()
@@ -90,7 +91,7 @@ type deployment struct {
 	kind     string
 	redis    *redistest.Server // nil: embedded
 	path     string            // embedded: the store's directory, "" for memory
-	replicas []*limpet
+	replicas []*limpettest.Process
 	setup    setup
 }
 
@@ -111,10 +112,10 @@ func (d *deployment) start(n int) error {
 	if err := d.setup.write(file); err != nil {
 		return err
 	}
-	started, failed := make([]*limpet, n), make([]error, n)
+	started, failed := make([]*limpettest.Process, n), make([]error, n)
 	var all sync.WaitGroup
 	for i := range n {
-		all.Go(func() { started[i], failed[i] = startLimpet(world.binary, file) })
+		all.Go(func() { started[i], failed[i] = limpettest.Start(world.binary, file) })
 	}
 	all.Wait()
 	for _, p := range started {
@@ -126,8 +127,8 @@ func (d *deployment) start(n int) error {
 }
 
 // first and last are replicas: the same one on the embedded store, two on Redis.
-func (d *deployment) first() *limpet { return d.replicas[0] }
-func (d *deployment) last() *limpet  { return d.replicas[len(d.replicas)-1] }
+func (d *deployment) first() *limpettest.Process { return d.replicas[0] }
+func (d *deployment) last() *limpettest.Process  { return d.replicas[len(d.replicas)-1] }
 
 // own starts a deployment for one test that does to it what others would not like.
 func own(t *testing.T, d *deployment, replicas int) *deployment {
@@ -136,9 +137,9 @@ func own(t *testing.T, d *deployment, replicas int) *deployment {
 	t.Cleanup(func() {
 		for _, p := range d.replicas {
 			if t.Failed() {
-				t.Logf("%s, %s:\n%s", d.kind, p.admin, p.tail())
+				t.Logf("%s, %s:\n%s", d.kind, p.Admin, p.Tail())
 			}
-			require.NoError(t, p.stop())
+			require.NoError(t, p.Stop())
 		}
 	})
 	return d

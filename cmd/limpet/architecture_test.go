@@ -44,6 +44,7 @@ func arrows() map[string][]string {
 		"sessions/redisstore/redistest": {},
 		"metrics":                       {},
 		"sample":                        {},
+		"limpettest":                    {},
 		"load":                          {"load/proof", "load/wire"},
 		"load/proof":                    {},
 		"load/wire":                     {},
