@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// lastWords is how long a tunnel goes on reading from an end that takes no more: what it had sent is still delivered.
-const lastWords = time.Second
-
 // tunnel is what an exchange becomes when both sides have switched protocols: bytes pass both ways, uninterpreted. It has a
 // goroutine for each direction and, while nothing moves, no buffer.
 type tunnel struct {
@@ -60,7 +57,7 @@ func (t *tunnel) pass(from, to *end) {
 		if len(bytes) > 0 {
 			_, werr := to.Write(bytes)
 			if from.giveBack(); werr != nil {
-				t.undeliverable(to, werr)
+				t.undeliverable(werr)
 				break
 			}
 		}
@@ -81,14 +78,12 @@ func (t *tunnel) finished(to *end, err error) {
 	}
 }
 
-// undeliverable is about an end that takes no more bytes. If it is closed, what it had sent before that is still to be
-// delivered; then reading from it fails too.
-func (t *tunnel) undeliverable(to *end, err error) {
+// undeliverable is about bytes that an end did not take. If it is closed, what it had sent before that is still to be
+// delivered: the other direction finds its end by itself.
+func (t *tunnel) undeliverable(err error) {
 	if isTimeout(err) {
 		t.cut()
-		return
 	}
-	to.SetReadDeadline(time.Now().Add(lastWords)) //nolint:errcheck // fails on a closed connection only
 }
 
 // close ends the exchange, when both directions have ended.
