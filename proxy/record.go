@@ -53,6 +53,8 @@ func (x *exchange) aborted(p any) {
 		x.code = codeClientGone
 	default:
 		x.code = errBadGateway.Code
+		// What the instance sent before it broke off is the client's, who sees by it that something is missing.
+		http.NewResponseController(x.w).Flush() //nolint:errcheck // the response is broken as it is
 	}
 }
 
