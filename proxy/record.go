@@ -11,22 +11,35 @@ import (
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
-// finish releases what the exchange holds and records how it went. A failure in mid-body reaches no hook: ReverseProxy
-// panics with http.ErrAbortHandler, which cuts the connection, as it must.
+// finish ends the exchange, unless it goes on as a tunnel. A failure in mid-body reaches no hook: ReverseProxy panics with
+// http.ErrAbortHandler, which cuts the connection, as it must.
 func (x *exchange) finish() {
 	p := recover()
 	if p != nil {
 		x.aborted(p)
 	}
+	if x.tunnel != nil {
+		x.tunnel.start()
+		return
+	}
 	x.unguard()
+	x.release()
+	if p == nil && !x.skipBody() {
+		p = http.ErrAbortHandler
+	}
+	if p != nil {
+		panic(p)
+	}
+}
+
+// release gives back what the exchange holds, and records how it went.
+func (x *exchange) release() {
 	if x.inst != nil {
 		x.inst.Release()
 	}
 	x.record()
 	x.use.Release()
-	if p != nil {
-		panic(p)
-	}
+	x.h.inFlight.Add(-1)
 }
 
 // aborted records a response that was cut: by the client, else by the instance, else by a fault of Limpet's own, which
@@ -43,6 +56,8 @@ func (x *exchange) aborted(p any) {
 		x.code = codeClientGone
 	default:
 		x.code = errBadGateway.Code
+		// What the instance sent before it broke off is the client's, who sees by it that something is missing.
+		http.NewResponseController(x.w).Flush() //nolint:errcheck // the response is broken as it is
 	}
 }
 
@@ -67,7 +82,7 @@ func (x *exchange) outcome() metrics.Outcome {
 	switch {
 	case x.code != "":
 		return metrics.OutcomeError
-	case x.fn == nil || x.fn.Table == nil:
+	case x.fn == nil || x.claim.ID == "":
 		return metrics.OutcomeNone
 	case x.event.Kind == sessions.EventCreated:
 		return metrics.OutcomeCreated
