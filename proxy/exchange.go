@@ -25,9 +25,11 @@ type exchange struct {
 	h         *Handler
 	plane     *Plane // in force when the request came
 	w         http.ResponseWriter
-	r         *http.Request // as it came; its body is watched
+	r         *http.Request // as it came; its body is watched; nil in a tunnel
 	fn        *Function     // nil until matched
 	client    client
+	method    string // as r has it, for the log: a tunnel has no r
+	path      string
 	requestID string
 
 	admin   bool                // came through Handler.Invoke
@@ -57,7 +59,7 @@ func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
 	plane := h.current(r.Context())
 	x := &exchange{
 		h: h, plane: plane, w: w, r: r, begun: time.Now(), client: plane.Trusted.client(r), requestID: requestID(r),
-		dialect: dialects.Own,
+		method: r.Method, path: r.URL.Path, dialect: dialects.Own,
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = &watchedBody{ReadCloser: r.Body, trailer: r.Trailer, x: x}
