@@ -15,7 +15,7 @@ type Keeper struct {
 	inForce atomic.Pointer[state]
 
 	mu   sync.Mutex        // one change at a time; guards what follows
-	cfg  Config            // in force, or to be once its files are good
+	cfg  Config
 	seen [sha256.Size]byte // of the files last tried, good or bad
 }
 
@@ -27,22 +27,28 @@ type state struct {
 // New reads the files of cfg. Its error names the file that cannot be used.
 func New(cfg Config) (*Keeper, error) {
 	k := &Keeper{}
-	if err := k.Apply(cfg); err != nil {
+	commit, err := k.Prepare(cfg)
+	if err != nil {
 		return nil, err
 	}
+	commit()
 	return k, nil
 }
 
-// Apply puts cfg in force, with its files as they are now. After an error, which is as that of New, all is as before.
-func (k *Keeper) Apply(cfg Config) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	seen := sum(cfg.files())
-	if err := k.try(cfg); err != nil {
-		return err
+// Prepare reads the files of cfg and returns what puts it in force, with its files as they are now. Its error is as that
+// of New.
+func (k *Keeper) Prepare(cfg Config) (commit func(), err error) {
+	seen := sum(cfg.files()) // before they are read: what changes meanwhile is a change for the next look
+	next, err := cfg.state()
+	if err != nil {
+		return nil, err
 	}
-	k.cfg, k.seen = cfg, seen
-	return nil
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.cfg, k.seen = cfg, seen
+		k.inForce.Store(next)
+	}, nil
 }
 
 // Refresh looks at the files and, if their content has changed since the last look, puts them in force. Their content
@@ -56,21 +62,25 @@ func (k *Keeper) Refresh() (changed bool, err error) {
 	if seen == k.seen {
 		return false, nil
 	}
-	k.seen = seen // before the try: what changes meanwhile is a change for the next look
-	return true, k.try(k.cfg)
+	k.seen = seen
+	next, err := k.cfg.state()
+	if err != nil {
+		return true, err
+	}
+	k.inForce.Store(next)
+	return true, nil
 }
 
-func (k *Keeper) try(cfg Config) error {
-	built, err := cfg.build()
+func (c Config) state() (*state, error) {
+	built, err := c.build()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s := &state{tls: built}
-	for _, p := range cfg.Certificates {
+	for _, p := range c.Certificates {
 		s.files = append(s.files, p.CertFile)
 	}
-	k.inForce.Store(s)
-	return nil
+	return s, nil
 }
 
 // TLS returns the configuration for a server: each handshake works with what is in force when it begins.

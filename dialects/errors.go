@@ -97,6 +97,8 @@ func MethodNotAllowed(allow string) *Error {
 // Status is the status that Write answers e with.
 func (d Dialect) Status(e *Error) int {
 	switch {
+	case d == GRPC:
+		return http.StatusOK // of the call, HTTP's status says nothing
 	case d.isAWS():
 		return d.aws(e).status
 	case e.Status == 0:
@@ -116,6 +118,10 @@ func (d Dialect) Write(w http.ResponseWriter, requestID string, e *Error) error 
 	status, body := d.Status(e), any(fcBody{e.Code, e.Message, requestID})
 	h := w.Header()
 	h.Set("Limpet-Error", string(e.Code))
+	if d == GRPC {
+		writeGRPC(w, e)
+		return nil
+	}
 	if d.isAWS() {
 		said := d.aws(e)
 		body = said.body(d, e)

@@ -21,7 +21,11 @@ type watchedBody struct {
 
 // Read reads from the client.
 func (b *watchedBody) Read(p []byte) (int, error) {
+	b.x.idle.moved()
 	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.x.idle.moved()
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):

@@ -112,7 +112,8 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 	if x.h.leaving.Load() {
 		h.Set("Connection", "close") // a client that asks again goes to another replica
 	}
-	if res.ContentLength < 0 {
+	res.Body = x.idle.body(res.Body)
+	if res.ContentLength < 0 || res.ProtoMajor >= 2 { // only chunks, and HTTP/2, have trailers
 		x.stripResponse(res.Trailer)
 		res.Body = &strippedTrailer{res.Body, res, x}
 	}

@@ -57,7 +57,7 @@ func (x *exchange) matchInvocation(inv dialects.Invocation, bad *dialects.Error)
 	here := fn != nil && (x.admin || fn.Config.Invoke)
 	if !here && !x.admin {
 		if other := x.plane.Routes.Match(x.r); other != nil {
-			x.dialect = dialects.Own
+			x.dialect = ownDialect(x.r)
 			return other, nil
 		}
 	}

@@ -15,10 +15,11 @@ import (
 // panics with http.ErrAbortHandler, which cuts the connection, as it must.
 func (x *exchange) finish() {
 	p := recover()
-	if p != nil {
-		x.aborted(p)
+	if p != nil && x.aborted(p) {
+		p = nil
 	}
 	x.unguard()
+	x.idle.end()
 	if x.inst != nil {
 		x.inst.Release()
 	}
@@ -30,20 +31,19 @@ func (x *exchange) finish() {
 }
 
 // aborted records a response that was cut: by the client, else by the instance, else by a fault of Limpet's own, which
-// must not go unseen.
-func (x *exchange) aborted(p any) {
-	err, _ := p.(error)
-	switch {
-	case !errors.Is(err, http.ErrAbortHandler):
+// must not go unseen. told says that the client learns of it by other means than a broken connection.
+func (x *exchange) aborted(p any) (told bool) {
+	if err, _ := p.(error); !errors.Is(err, http.ErrAbortHandler) {
 		x.code = dialects.CodeInternalError
 		x.h.logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
-	case x.useEnded():
-		x.code = x.cutBy().Code
-	case x.r.Context().Err() != nil:
-		x.code = codeClientGone
-	default:
-		x.code = errBadGateway.Code
+		return false
 	}
+	if x.code == codeClientGone {
+		return false
+	}
+	why := x.brokenOff()
+	x.code = why.Code
+	return x.tellBroken(why)
 }
 
 // record counts and logs the exchange.
