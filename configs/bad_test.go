@@ -70,7 +70,7 @@ func TestKeys(t *testing.T) {
 		// A slip in the name of a required key is one problem, not two.
 		{"functions:\n  - nmae: a\n    instances:\n      statik: []\n", `
 2:5: functions[0].nmae: is an unknown key, did you mean name? Accepted are name, qualifier, match, weights, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts
-4:7: functions[0].instances.statik: is an unknown key, did you mean static? Accepted are static, dns, kubernetes, process, health, allowed_ranges, drain_deadline`},
+4:7: functions[0].instances.statik: is an unknown key, did you mean static? Accepted are static, dns, kubernetes, process, protocol, health, allowed_ranges, drain_deadline`},
 	})
 }
 
@@ -100,7 +100,7 @@ func TestTypes(t *testing.T) {
 		{"listen:\nadmin: ~\nlimits: null\ntrusted_proxies: [10.0.0.1, ~]\n" + one, `
 1:1: listen: has no value, accepted is text
 2:8: admin: has no value, accepted is text
-3:9: limits: has no value, accepted is a mapping with the keys header_bytes, header_timeout
+3:9: limits: has no value, accepted is a mapping with the keys header_bytes, header_timeout, streams
 4:29: trusted_proxies[1]: has no value, accepted is text`},
 		{"functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      health:\n", "5:7: functions[0].instances.health: has no value, accepted is a mapping with the keys path, method, status, interval, timeout, failures, successes; {} takes their defaults"},
 		{"functions: {name: a}\n", "1:12: functions: is a mapping, accepted is a list, each item a mapping with the keys name, qualifier, match, weights, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts"},

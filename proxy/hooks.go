@@ -39,6 +39,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	out.Trailer = p.In.Trailer // the very map: the server fills it when the body has ended, and watchedBody strips it
 	x.stripRequest(out.Header)
 	x.client.forward(p.In, out.Header)
+	tellCertificate(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
 	x.tellInvocation(out.Header)
 	if s := x.use.Session(); s != nil {
