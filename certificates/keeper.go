@@ -14,7 +14,7 @@ import (
 type Keeper struct {
 	inForce atomic.Pointer[state]
 
-	mu   sync.Mutex        // one change at a time; guards what follows
+	mu   sync.Mutex // one change at a time; guards what follows
 	cfg  Config
 	seen [sha256.Size]byte // of the files last tried, good or bad
 }
