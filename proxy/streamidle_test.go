@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,12 +35,27 @@ func stuck() http.Handler {
 			if http.NewResponseController(w).Flush() == nil {
 				<-r.Context().Done()
 			}
+		case "/tight/deaf": // takes nothing of what is sent to it
+			for http.NewResponseController(w).Flush() == nil && r.Context().Err() == nil {
+				fmt.Fprint(w, "word")
+				time.Sleep(tight / 20)
+			}
+		case "/tight/early": // answers without the body, and takes its time
+			for range 40 {
+				fmt.Fprint(w, "word")
+				if http.NewResponseController(w).Flush() != nil {
+					return
+				}
+				time.Sleep(tight / 20)
+			}
 		case "/tight/flood":
 			for chunk := make([]byte, 64<<10); ; {
 				if _, err := w.Write(chunk); err != nil {
 					return
 				}
 			}
+		case "/tight/upload":
+			io.Copy(io.Discard, r.Body) //nolint:errcheck // the client sees it
 		default:
 			echo().ServeHTTP(w, r)
 		}
@@ -109,6 +125,13 @@ func TestIdleStreamIsCutAlone(t *testing.T) {
 			require.Equal(t, "word", string(got))
 			require.ErrorContains(t, err, "INTERNAL_ERROR", "it does not look whole")
 		},
+		"instance that takes nothing, and answers": func(t *testing.T, w *world, client *http.Client) {
+			res, err := client.Do(w.request(http.MethodPost, "/tight/deaf", endless{}, "X-Session-Id", "s"))
+			require.NoError(t, err)
+			defer res.Body.Close()
+			_, err = io.Copy(io.Discard, res.Body)
+			require.ErrorContains(t, err, "INTERNAL_ERROR")
+		},
 		"client that takes nothing": func(t *testing.T, w *world, client *http.Client) {
 			res, err := client.Do(w.request(http.MethodGet, "/tight/flood", nil, "X-Session-Id", "s"))
 			require.NoError(t, err)
@@ -144,4 +167,35 @@ func TestIdleExchangeBeforeAnHTTP2Instance(t *testing.T) {
 	a := w.admin().post(fcPath, "", "X-Session-Id", "s")
 	require.Equal(t, http.StatusGatewayTimeout, a.StatusCode, a.body)
 	w.unharmed()
+}
+
+// endless is a body without an end.
+type endless struct{}
+
+// Read always has something.
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// Streams that move are not cut, however long they take: by one direction alone, and where an instance wants no body.
+func TestStreamsThatMoveAreNotCut(t *testing.T) {
+	w := startH2C(t, nil, stuck())
+	w.tightBelow()
+	client, _ := w.h2Client()
+	a := do(t, client, w.request(http.MethodGet, "/tight/early", nil, "X-Session-Id", "s"))
+	require.Len(t, a.body, 160)
+	a = do(t, client, w.request(http.MethodPost, "/tight/early", strings.NewReader(strings.Repeat("x", 4<<10)), "X-Session-Id", "s"))
+	require.Len(t, a.body, 160)
+	a = do(t, client, w.request(http.MethodPost, "/tight/upload", &slow{left: 40}, "X-Session-Id", "s"))
+	require.Equal(t, http.StatusOK, a.StatusCode)
+}
+
+// slow is a body that takes two idle times.
+type slow struct{ left int }
+
+// Read gives a byte after a while.
+func (s *slow) Read(p []byte) (int, error) {
+	if s.left--; s.left < 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(tight / 20)
+	return copy(p, "x"), nil
 }

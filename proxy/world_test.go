@@ -60,6 +60,8 @@ func speaking(t *testing.T, protocols proxy.Protocols, configure func(*proxy.Fun
 	for i, h := range handlers {
 		back := httptest.NewUnstartedServer(healthy(h))
 		back.Config.Protocols = bothHTTP()
+		// By default one request that a program does not read takes all that the program lets the connection hold.
+		back.Config.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 64 << 10}
 		back.Start()
 		t.Cleanup(func() { back.CloseClientConnections(); back.Close() })
 		w.backs = append(w.backs, back)
