@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -117,4 +118,23 @@ func wrong(t *testing.T, files []badFile) {
 		require.Len(t, got, 1, f.text)
 		require.Contains(t, got[0], f.want)
 	}
+}
+
+// TestTLSOfTheDocuments loads what docs/protocols.md shows, with files that are there.
+func TestTLSOfTheDocuments(t *testing.T) {
+	data, err := os.ReadFile("../docs/protocols.md")
+	require.NoError(t, err)
+	_, text, _ := strings.Cut(string(data), "## TLS and HTTP/2")
+	_, text, _ = strings.Cut(text, "```yaml\n")
+	text, _, _ = strings.Cut(text, "```")
+	ca := certtest.New(t, "ca")
+	for _, name := range []string{"tls", "other"} {
+		own := ca.Issue(time.Time{}, name)
+		text = strings.ReplaceAll(text, "/etc/limpet/"+name+".crt", own.CertFile)
+		text = strings.ReplaceAll(text, "/etc/limpet/"+name+".key", own.KeyFile)
+	}
+	c := parse(t, strings.ReplaceAll(text, "/etc/limpet/clients.pem", ca.File))
+	require.Len(t, c.TLS.Certificates, 2)
+	require.Equal(t, certificates.AuthOptional, c.TLS.ClientAuth)
+	require.NotNil(t, c.AdminTLS)
 }

@@ -153,7 +153,15 @@ func TestHostileFramesHarmNobodyElse(t *testing.T) {
 				}
 			}
 		},
-		"long head": func(f wire) { f.get(1, "x-long", strings.Repeat("y", 1<<20)) },
+		"long head": func(f wire) {
+			var fields []string
+			for i := range proxy.DefaultHeaderBytes / 1000 {
+				fields = append(fields, fmt.Sprint("x-", i), strings.Repeat("y", 1000))
+			}
+			f.get(1, fields...)
+			require.Equal(f.t, "431", field(f.head(), ":status"))
+		},
+		"endless head": func(f wire) { f.get(1, "x-long", strings.Repeat("y", 1<<20)) },
 		"connection header": func(f wire) {
 			f.get(1, "connection", "close", "x-session-id", "s")
 			require.NotEqual(f.t, "200", field(f.head(), ":status"))
