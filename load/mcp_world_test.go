@@ -97,6 +97,9 @@ func hashed(r *http.Request, of int) int {
 	return int(h.Sum32()) % of
 }
 
+// mcpCalls are in each load by MCP, unless its test says otherwise.
+const mcpCalls = 800
+
 // mcpPlan is a closed load of few MCP sessions at the URLs.
 func mcpPlan(t testing.TB, urls ...string) load.Plan {
 	t.Helper()
@@ -104,7 +107,7 @@ func mcpPlan(t testing.TB, urls ...string) load.Plan {
 		urls[i] += sample.MCPPath
 	}
 	p := plan(t, urls...)
-	p.Carrier, p.Protocol = load.Carrier{}, load.MCP
+	p.Carrier, p.Protocol, p.Requests = load.Carrier{}, load.MCP, mcpCalls
 	return p
 }
 
