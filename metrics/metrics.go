@@ -28,6 +28,7 @@ type Metrics struct {
 	proxyDuration    *prometheus.HistogramVec
 	instanceDuration *prometheus.HistogramVec
 	inFlight         *prometheus.GaugeVec
+	upgraded         *prometheus.GaugeVec
 	errors           *prometheus.CounterVec
 
 	lookups *prometheus.CounterVec
@@ -66,7 +67,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	m := series()
 	m.resolveStore()
 	reg.MustRegister(
-		m.requests, m.proxyDuration, m.instanceDuration, m.inFlight, m.errors,
+		m.requests, m.proxyDuration, m.instanceDuration, m.inFlight, m.upgraded, m.errors,
 		m.lookups, m.created, m.rehomed, m.ended,
 		m.storeOperations, m.storeDuration, m.touches,
 		m.reloadSuccessful, m.reloadTimestamp, m.buildInfo, samples{m},
@@ -87,7 +88,8 @@ func series() *Metrics {
 			"Time that a request spent in Limpet itself.", function...),
 		instanceDuration: durations("instance_duration_seconds",
 			"Time that Limpet waited for an instance, for requests that reached one.", function...),
-		inFlight: gauges("requests_in_flight", "Requests under way.", function...),
+		inFlight: gauges("requests_in_flight", "Requests under way, upgraded connections included.", function...),
+		upgraded: gauges("upgraded_connections", "Connections that were upgraded, to WebSocket for one, and are open.", function...),
 		errors: counters("errors_total",
 			"Responses that Limpet made itself, by the code in Limpet-Error.", with("code")...),
 

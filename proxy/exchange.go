@@ -16,6 +16,10 @@ import (
 // maxTries bounds how many homes one request is offered: the first, and others when a dial was refused.
 const maxTries = 4
 
+// flushWithin is how long bytes of a response whose length is known may wait for more to leave with, its head too. Those of
+// a response of unknown length, and of an event stream, never wait: ReverseProxy flushes them one by one.
+const flushWithin = 5 * time.Millisecond
+
 // exchange is one request and its response. Its methods are the hooks of an httputil.ReverseProxy.
 type exchange struct {
 	h         *Handler
@@ -40,6 +44,8 @@ type exchange struct {
 
 	tries     int
 	connected atomic.Bool // a connection to an instance was obtained: something may have been sent
+	switched  *switched   // the instance has answered with a 101, of which the client does not know yet
+	tunnel    *tunnel     // what the client's connection has become; the exchange is over when this is
 
 	begun, sent, answered time.Time
 	status                int           // that the client got
@@ -47,6 +53,7 @@ type exchange struct {
 }
 
 func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
+	h.inFlight.Add(1)
 	plane := h.current(r.Context())
 	x := &exchange{
 		h: h, plane: plane, w: w, r: r, begun: time.Now(), client: plane.Trusted.client(r), requestID: requestID(r),
@@ -113,9 +120,13 @@ func (x *exchange) forward() {
 		ModifyResponse: x.modifyResponse,
 		ErrorHandler:   x.roundTripFailed,
 		BufferPool:     &x.h.buffers,
+		FlushInterval:  flushWithin,
 		ErrorLog:       x.h.quiet,
 	}
 	proxy.ServeHTTP(x.w, x.r)
+	if x.switched != nil {
+		x.switchProtocols()
+	}
 }
 
 // acquire takes one of the request slots of the instance that the request goes to.

@@ -12,13 +12,10 @@ import (
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
-// roundTripFailed is the ErrorHandler: the instance gave no response, or an upgrade failed.
+// roundTripFailed is the ErrorHandler: the instance gave no response, or none that is a ReverseProxy's.
 func (x *exchange) roundTripFailed(_ http.ResponseWriter, _ *http.Request, err error) {
-	if x.status == http.StatusSwitchingProtocols {
-		// The upgrade failed after the instance's 101: its protocol is not the one that was asked for, or the client's
-		// connection could not be taken over. On a hijacked connection writing does nothing.
-		x.fail(errBadGateway)
-		return
+	if errors.Is(err, errSwitched) {
+		return // to forward, which goes on when ReverseProxy has returned
 	}
 	if x.r.Context().Err() != nil || x.useEnded() {
 		x.fail(err) // whatever broke, broke because of that
@@ -147,11 +144,15 @@ func (x *exchange) blame(err error) error {
 		}
 		return errBadBody
 	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if isTimeout(err) {
 		return errGatewayTimeout
 	}
 	return errBadGateway
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // isDial says whether err is a failure to reach the instance at all.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
@@ -49,8 +50,8 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 			out.Header.Set(headerSessionEvent, eventHeader(x.event))
 		}
 	}
-	if up := out.Header.Get("Upgrade"); up != "" && !x.upgradable(up) {
-		// RFC 9110 7.8: a server may ignore Upgrade. Passing an unknown one on would let a client talk past Limpet,
+	if up := out.Header.Get("Upgrade"); up != "" && !(x.upgradable(up) && p.In.ProtoAtLeast(1, 1)) {
+		// RFC 9110 7.8: a server may ignore Upgrade, and must in HTTP/1.0. Passing an unknown one on would let a client talk past Limpet,
 		// by h2c for one, on a connection whose requests nobody routes.
 		out.Header.Del("Upgrade")
 		out.Header.Del("Connection")
@@ -72,8 +73,9 @@ func (x *exchange) upgradable(protocol string) bool {
 
 // RoundTrip sends the request to the exchange's instance.
 func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+	var conn net.Conn // the latest: http.Transport may try again
 	trace := &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) { x.connected.Store(true); conn = info.Conn },
 		// ModifyResponse never sees a 1xx. This hook runs before ReverseProxy's own, on the same map.
 		Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
 			x.stripResponse(http.Header(h))
@@ -89,7 +91,12 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	res, err := tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
+		x.switched = &switched{res: res, conn: conn, asked: r.Header.Get("Upgrade")}
+		return nil, errSwitched
+	}
+	return res, err
 }
 
 // modifyResponse makes the response to the client. That the instance answered is the news it was told of delivered.
@@ -107,7 +114,7 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 	}
 	x.nameRequest(h)
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		return nil // its body is the connection: never wrapped
+		return nil // it has no body, and Connection says something else
 	}
 	if x.h.leaving.Load() {
 		h.Set("Connection", "close") // a client that asks again goes to another replica

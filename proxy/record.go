@@ -11,22 +11,32 @@ import (
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
-// finish releases what the exchange holds and records how it went. A failure in mid-body reaches no hook: ReverseProxy
-// panics with http.ErrAbortHandler, which cuts the connection, as it must.
+// finish ends the exchange, unless it goes on as a tunnel. A failure in mid-body reaches no hook: ReverseProxy panics with
+// http.ErrAbortHandler, which cuts the connection, as it must.
 func (x *exchange) finish() {
 	p := recover()
 	if p != nil {
 		x.aborted(p)
 	}
+	if x.tunnel != nil {
+		x.tunnel.start()
+		return
+	}
 	x.unguard()
+	x.release()
+	if p != nil {
+		panic(p)
+	}
+}
+
+// release gives back what the exchange holds, and records how it went.
+func (x *exchange) release() {
 	if x.inst != nil {
 		x.inst.Release()
 	}
 	x.record()
 	x.use.Release()
-	if p != nil {
-		panic(p)
-	}
+	x.h.inFlight.Add(-1)
 }
 
 // aborted records a response that was cut: by the client, else by the instance, else by a fault of Limpet's own, which
