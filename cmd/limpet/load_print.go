@@ -98,8 +98,8 @@ func printMCP(out io.Writer, m *load.MCPUse) {
 	fmt.Fprintf(out, "\tinitialize: p50 %s  p99 %s  max %s; %s\n", inMillis(m.Initialize.P50), inMillis(m.Initialize.P99),
 		inMillis(m.Initialize.Max), cell(m.Version))
 	if m.Unknown > 0 {
-		fmt.Fprintf(out, "\t%s times unknown (404): %s of them lived and were misrouted, of %s that cannot be told\n", thousands(m.Unknown),
-			thousands(m.Misrouted), thousands(m.Unexplained))
+		fmt.Fprintf(out, "\t%s times unknown (404), %s of them misroutes, %s in doubt\n", thousands(m.Unknown), thousands(m.Misrouted),
+			thousands(m.Unexplained))
 	}
 }
 
