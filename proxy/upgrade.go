@@ -36,7 +36,11 @@ func (x *exchange) switchProtocols() {
 		x.fail(errBadGateway)
 		return
 	}
-	x.modifyResponse(s.res) //nolint:errcheck // is never one
+	if err := x.modifyResponse(s.res); err != nil {
+		s.conn.Close() //nolint:errcheck // as above
+		x.fail(err)
+		return
+	}
 	ended := x.use.Ended()
 	x.unguard()
 	client, brw, err := http.NewResponseController(x.w).Hijack()
