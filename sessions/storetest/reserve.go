@@ -81,10 +81,11 @@ func reservationReleased(tb testing.TB, h Harness) {
 		_, _, err := w.Pin(tb.Context(), full)
 		require.ErrorIs(tb, err, sessions.ErrFull, "a reservation counts")
 		w.end(s, keep)
-		_, err = w.End(tb.Context(), sessions.Session{Key: s.Key, Epoch: s.Epoch - 1}, false)
-		require.ErrorIs(tb, err, sessions.ErrNotFound)
 	}
-	w.end(w.reserve(w.homes[0]), false)
+	s := w.reserve(w.homes[0])
+	_, err := w.End(tb.Context(), sessions.Session{Key: s.Key, Epoch: s.Epoch - 1}, false)
+	require.ErrorIs(tb, err, sessions.ErrMoved, "by epoch, as of any session")
+	require.Equal(tb, 1, w.load("a"))
 }
 
 func reservationExpires(tb testing.TB, h Harness) {
