@@ -38,7 +38,11 @@ func TestResponsesAreFlushedAsTheyCome(t *testing.T) {
 				}
 				flush(w)
 				for i := range 3 {
-					<-next
+					select {
+					case <-next:
+					case <-time.After(patience): // flushed by its end
+						return
+					}
 					fmt.Fprint(w, i)
 					flush(w)
 				}
@@ -144,7 +148,7 @@ func TestAStreamThatTheClientDoesNotTakeIsCut(t *testing.T) {
 	for _, sends := range []bool{false, true} {
 		t.Run(fmt.Sprint("sending=", sends), func(t *testing.T) {
 			cut := make(chan struct{})
-			w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = 500 * time.Millisecond }, http.HandlerFunc(
+			w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = 300 * time.Millisecond }, http.HandlerFunc(
 				func(w http.ResponseWriter, r *http.Request) {
 					defer close(cut)
 					http.NewResponseController(w).EnableFullDuplex()
