@@ -29,7 +29,7 @@ func TestResponsesAreFlushedAsTheyCome(t *testing.T) {
 		"event stream, with length": {"Content-Length", "3; text/event-stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			next := make(chan struct{})
+			next := make(chan struct{}, 3)
 			w := start(t, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				value, kind, _ := strings.Cut(head[1], "; ")
 				w.Header().Set(head[0], value)
