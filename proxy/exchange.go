@@ -43,6 +43,7 @@ type exchange struct {
 	inst  *instances.Instance // dialled, and acquired
 	event sessions.Event      // that this exchange announces
 	body  *watchedBody        // nil without a request body
+	idle  *streamIdle         // nil where connections have an idle time of their own
 
 	tries     int
 	connected atomic.Bool // a connection to an instance was obtained: something may have been sent
@@ -59,7 +60,7 @@ func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
 	plane := h.current(r.Context())
 	x := &exchange{
 		h: h, plane: plane, w: w, r: r, begun: time.Now(), client: plane.Trusted.client(r), requestID: requestID(r),
-		method: r.Method, path: r.URL.Path, dialect: dialects.Own,
+		method: r.Method, path: r.URL.Path, dialect: ownDialect(r),
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = &watchedBody{ReadCloser: r.Body, trailer: r.Trailer, x: x}
@@ -83,6 +84,9 @@ func (x *exchange) enter() error {
 	if x.r.Method == http.MethodConnect {
 		return errConnect
 	}
+	if x.r.Method == prefaceMethod {
+		return errPreface
+	}
 	if strings.ContainsFunc(x.r.Header.Get("Upgrade"), func(r rune) bool { return r < ' ' || r > '~' }) {
 		return errUpgrade // ReverseProxy would refuse it too, as the instance's failure
 	}
@@ -94,6 +98,8 @@ func (x *exchange) enter() error {
 	x.fn.Metrics.InFlight(1)
 	if c := x.conn(); c != nil {
 		c.setIdle(x.fn.Config.Timeouts.Idle)
+	} else {
+		x.watchIdle()
 	}
 	if x.claim, err = x.rule.Extract(x.r); err != nil {
 		return err
@@ -115,6 +121,7 @@ func (x *exchange) forward() {
 		// Without it the server reads the body to its end before the first byte of a response: streams both ways hang.
 		http.NewResponseController(x.w).EnableFullDuplex() //nolint:errcheck // not supported means not needed
 	}
+	x.idle.start()
 	x.sent = time.Now()
 	proxy := httputil.ReverseProxy{
 		Rewrite:        x.rewrite,

@@ -41,6 +41,7 @@ func (x *exchange) switchProtocols() {
 	}
 	ended := x.use.Ended()
 	x.unguard()
+	x.idle.end()
 	client, brw, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
 		s.conn.Close() //nolint:errcheck // as above
