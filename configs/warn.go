@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/api"
@@ -12,6 +13,7 @@ import (
 
 // warn reports what works and is probably not meant.
 func (c Config) warn(report report) {
+	c.warnTLS(time.Now(), report)
 	for i, k := range c.Auth.Keys {
 		if k.Weak() {
 			report(fmt.Sprintf("auth.keys[%d].secret_file", i), fmt.Sprintf("holds a secret that can be guessed, advised are %d bytes or more", api.AdvisedSecret))
@@ -41,7 +43,7 @@ func (c Config) warn(report report) {
 // warnUnused is about keys of an affinity that is not chosen. They may wait there for the type to change.
 func warnUnused(c affinity.Config, report report) {
 	std := affinity.DefaultConfig()
-	if c.Header != std.Header && c.Type != sessions.AffinityHeader {
+	if c.Header != std.Header && c.Type != sessions.AffinityHeader && c.Type != sessions.AffinityMCPStreamable {
 		report("header", fmt.Sprintf("is not used with type %s, accepted with type %s", c.Type, sessions.AffinityHeader))
 	}
 	if c.Cookie != std.Cookie && c.Type != sessions.AffinityCookie {

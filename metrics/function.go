@@ -17,7 +17,7 @@ const (
 	OutcomeHome    Outcome = iota // sent to the home of a session that was there
 	OutcomeCreated                // its session was made on the way
 	OutcomeRehomed                // its session was moved on the way
-	OutcomeNone                   // the function has no sessions
+	OutcomeNone                   // the request has no session
 	OutcomeError                  // Limpet answered it itself
 	outcomeCount
 )
@@ -66,11 +66,13 @@ const codes = 500 + 1
 type Function struct {
 	proxy, instance prometheus.Observer
 	inFlight        prometheus.Gauge
+	upgraded        prometheus.Gauge
 	created         prometheus.Counter
 	requests        lazy // code x outcome
 	lookups         lazy // tier x result
 	rehomed         *prometheus.CounterVec
 	errors          *prometheus.CounterVec
+	ended           *prometheus.CounterVec
 }
 
 // Function returns the series of a function and qualifier. Called again with the same names, after a reload, it
@@ -85,6 +87,7 @@ func (m *Metrics) Function(name, qualifier string) *Function {
 		proxy:    m.proxyDuration.With(own),
 		instance: m.instanceDuration.With(own),
 		inFlight: m.inFlight.With(own),
+		upgraded: m.upgraded.With(own),
 		created:  m.created.With(own),
 		requests: newLazy(codes*int(outcomeCount), func(i int) prometheus.Counter {
 			return m.requests.WithLabelValues(name, qualifier, codeLabel(i/int(outcomeCount)), Outcome(i%int(outcomeCount)).String())
@@ -94,6 +97,7 @@ func (m *Metrics) Function(name, qualifier string) *Function {
 		}),
 		rehomed: m.rehomed.MustCurryWith(own),
 		errors:  m.errors.MustCurryWith(own),
+		ended:   m.ended.MustCurryWith(prometheus.Labels{"function": name}),
 	}
 }
 
@@ -108,6 +112,13 @@ func (f *Function) Request(code int, outcome Outcome, proxy, instance time.Durat
 	f.proxy.Observe(proxy.Seconds())
 	if instance > 0 {
 		f.instance.Observe(instance.Seconds())
+	}
+}
+
+// Upgraded adds delta to the upgraded connections that are open.
+func (f *Function) Upgraded(delta int) {
+	if f != nil {
+		f.upgraded.Add(float64(delta))
 	}
 }
 
@@ -129,6 +140,13 @@ func (f *Function) Lookup(tier Tier, result Lookup) {
 func (f *Function) Created() {
 	if f != nil {
 		f.created.Inc()
+	}
+}
+
+// Closed counts a session that this replica ended because a message of its protocol said so.
+func (f *Function) Closed() {
+	if f != nil {
+		f.ended.WithLabelValues(EndedClosed.String()).Inc()
 	}
 }
 

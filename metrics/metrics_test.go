@@ -49,6 +49,11 @@ func useAll(m *metrics.Metrics) {
 			Function: "f", Qualifier: "q", Instance: "a", State: metrics.StateReady, Sessions: 7, InFlight: 8,
 		}}
 	})
+	m.CertificatesReloaded("listen", true)
+	m.CollectCertificates(func() []metrics.CertificateSample {
+		c := metrics.CertificateSample{Listener: "listen", File: "tls.crt", NotAfter: time.Unix(2e9, 0)}
+		return []metrics.CertificateSample{c, c}
+	})
 	f := m.Function("f", "q")
 	f.Request(200, metrics.OutcomeHome, time.Millisecond, 2*time.Second)
 	f.InFlight(2)
@@ -56,6 +61,7 @@ func useAll(m *metrics.Metrics) {
 	f.Lookup(metrics.TierStale, metrics.LookupFull)
 	f.Created()
 	f.Rehomed("instance lost")
+	f.Closed()
 	f.Error("NoCapacity")
 }
 
@@ -103,12 +109,15 @@ func TestEverySeriesIsExportedWithItsValue(t *testing.T) {
 		`limpet_requests_total{code="200",function="f",outcome="home",qualifier="q"} 1`,
 		`limpet_session_lookups_total{function="f",qualifier="q",result="full",tier="stale"} 1`,
 		`limpet_sessions_created_total{function="f",qualifier="q"} 1`,
+		`limpet_sessions_ended_total{function="f",how="closed"} 1`,
 		`limpet_sessions_ended_total{function="f",how="swept"} 4`,
 		`limpet_sessions_rehomed_total{function="f",qualifier="q",reason="lost"} 1`,
 		`limpet_sessions{function="f",instance="a",qualifier="q"} 7`,
 		`limpet_store_operation_duration_seconds_count{op="pin"} 1`,
 		`limpet_store_operations_total{op="pin",result="refused"} 1`,
 		`limpet_store_operations_total{op="touch",result="unavailable"} 0`,
+		`limpet_tls_certificate_not_after_timestamp_seconds{file="tls.crt",listener="listen"} 2e+09`,
+		`limpet_tls_last_reload_successful{listener="listen"} 1`,
 		`limpet_touch_backlog 6`,
 		`limpet_touches_total{result="written"} 3`,
 		`limpet_waiting_requests{function="f",qualifier="q"} 9`,
@@ -158,7 +167,7 @@ func TestLabelsStayWithinTheirSets(t *testing.T) {
 		requireLine(t, text, line)
 	}
 	// No series may have another label than these: a new one is a decision, not an accident.
-	allowed := regexp.MustCompile(`^(function|qualifier|code|outcome|tier|result|reason|how|op|instance|state|version|commit|goversion|le|quantile)$`)
+	allowed := regexp.MustCompile(`^(function|qualifier|code|outcome|tier|result|reason|how|op|instance|state|listener|file|version|commit|goversion|le|quantile)$`)
 	for _, label := range regexp.MustCompile(`[{,](\w+)="`).FindAllStringSubmatch(text, -1) {
 		require.Regexp(t, allowed, label[1])
 	}

@@ -26,6 +26,7 @@ const codeClientGone dialects.Code = "ClientGone" // in logs only
 // The failures that the data plane answers with.
 var (
 	errConnect           = failure(dialects.CodeInvalidArgument, http.StatusBadRequest, "CONNECT is not served here")
+	errPreface           = failure(dialects.CodeInvalidArgument, http.StatusBadRequest, "HTTP/2 without TLS is not served here")
 	errUpgrade           = failure(dialects.CodeInvalidArgument, http.StatusBadRequest, "the header Upgrade is ill-formed")
 	errClientGone        = failure(codeClientGone, statusClientGone, "nobody waits for an answer")
 	errFunctionNotFound  = failure(dialects.CodeFunctionNotFound, http.StatusNotFound, "no function matches this host and path")
@@ -41,6 +42,10 @@ var (
 	errStoreUnavailable  = failure(dialects.CodeStoreUnavailable, http.StatusServiceUnavailable, "the session table cannot answer")
 	errStarting          = failure(dialects.CodeStoreUnavailable, http.StatusServiceUnavailable, "this proxy is starting: the session table has not answered yet")
 	errBadGateway        = failure(dialects.CodeBadGateway, http.StatusBadGateway, "the instance failed while it served the request")
+	errIssuedID          = failure(dialects.CodeBadGateway, http.StatusBadGateway, "the instance issued a session ID that can be none")
+	errIssuedTwice       = failure(dialects.CodeBadGateway, http.StatusBadGateway, "the instance issued a session ID that another session has")
+	errReservationOver   = failure(dialects.CodeNoCapacity, http.StatusServiceUnavailable, "the instance took so long that the session's slot is not kept any more")
+	errIsolated          = failure(dialects.CodeInvalidArgument, http.StatusBadRequest, "each instance is one session's alone: accepted are requests that have a session or begin one")
 	errGatewayTimeout    = failure(dialects.CodeGatewayTimeout, http.StatusGatewayTimeout, "the instance did not answer in time")
 	errBadBody           = failure(dialects.CodeInvalidArgument, http.StatusBadRequest, "the request's body is ill-formed")
 	errShuttingDown      = failure(dialects.CodeInstanceUnavailable, http.StatusServiceUnavailable, "this proxy is shutting down")

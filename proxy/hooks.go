@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
@@ -39,9 +40,10 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	out.Trailer = p.In.Trailer // the very map: the server fills it when the body has ended, and watchedBody strips it
 	x.stripRequest(out.Header)
 	x.client.forward(p.In, out.Header)
+	tellCertificate(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
 	x.tellInvocation(out.Header)
-	if s := x.use.Session(); s != nil {
+	if s := x.session(); s != nil {
 		x.rule.Forward(out.Header, s.ID)
 		out.Header.Set(headerSessionID, s.ID)
 		out.Header.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
@@ -49,8 +51,8 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 			out.Header.Set(headerSessionEvent, eventHeader(x.event))
 		}
 	}
-	if up := out.Header.Get("Upgrade"); up != "" && !x.upgradable(up) {
-		// RFC 9110 7.8: a server may ignore Upgrade. Passing an unknown one on would let a client talk past Limpet,
+	if up := out.Header.Get("Upgrade"); up != "" && !(x.upgradable(up) && p.In.ProtoAtLeast(1, 1)) {
+		// RFC 9110 7.8: a server may ignore Upgrade, and must in HTTP/1.0. Passing an unknown one on would let a client talk past Limpet,
 		// by h2c for one, on a connection whose requests nobody routes.
 		out.Header.Del("Upgrade")
 		out.Header.Del("Connection")
@@ -72,8 +74,9 @@ func (x *exchange) upgradable(protocol string) bool {
 
 // RoundTrip sends the request to the exchange's instance.
 func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+	var conn net.Conn // the latest: http.Transport may try again
 	trace := &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) { x.connected.Store(true); conn = info.Conn },
 		// ModifyResponse never sees a 1xx. This hook runs before ReverseProxy's own, on the same map.
 		Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
 			x.stripResponse(http.Header(h))
@@ -81,42 +84,68 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil
 		},
 	}
-	var incarnation uint64
-	if s := x.use.Session(); s != nil {
-		incarnation = s.Home.Incarnation
-	}
-	tr, err := x.fn.Transports.For(x.inst, incarnation)
+	tr, err := x.transport()
 	if err != nil {
 		return nil, err
 	}
-	return tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	res, err := tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
+		x.switched = &switched{res: res, conn: conn, asked: r.Header.Get("Upgrade")}
+		return nil, errSwitched
+	}
+	return res, err
 }
 
-// modifyResponse makes the response to the client. That the instance answered is the news it was told of delivered.
+// transport is that of the program which the request is for. One without a session is for any, and takes the one that lives
+// at the place now: sessions have connections to it.
+func (x *exchange) transport() (http.RoundTripper, error) {
+	var incarnation uint64
+	switch s := x.use.Session(); {
+	case s != nil:
+		incarnation = s.Home.Incarnation
+	case x.fn.Table != nil:
+		incarnation = x.inst.Home().Incarnation
+	}
+	return x.fn.Transports.For(x.inst, incarnation)
+}
+
+// modifyResponse makes the response to the client.
 func (x *exchange) modifyResponse(res *http.Response) error {
 	x.answered, x.status = time.Now(), res.StatusCode
 	h := res.Header
-	stripForeign(h, "")
-	if s := x.use.Session(); s != nil {
-		x.rule.Respond(h, x.grant(s))
-		h.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
-		if x.event.Kind != sessions.NoEvent {
-			h.Set(headerSessionEvent, eventHeader(x.event))
-		}
-		x.use.Delivered()
+	if err := x.learn(res); err != nil {
+		return err
 	}
+	stripForeign(h, "")
+	x.tellClient(h)
 	x.nameRequest(h)
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		return nil // its body is the connection: never wrapped
+		return nil // it has no body, and Connection says something else
 	}
 	if x.h.leaving.Load() {
 		h.Set("Connection", "close") // a client that asks again goes to another replica
 	}
-	if res.ContentLength < 0 {
+	res.Body = x.idle.body(res.Body)
+	if res.ContentLength < 0 || res.ProtoMajor >= 2 { // only chunks, and HTTP/2, have trailers
 		x.stripResponse(res.Trailer)
 		res.Body = &strippedTrailer{res.Body, res, x}
 	}
 	return nil
+}
+
+// tellClient tells the client of its session. That the instance answered is the news it was told of delivered.
+func (x *exchange) tellClient(h http.Header) {
+	s := x.session()
+	if s == nil {
+		x.rule.Respond(h, affinity.Grant{})
+		return
+	}
+	x.rule.Respond(h, x.grant(s))
+	h.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
+	if x.event.Kind != sessions.NoEvent {
+		h.Set(headerSessionEvent, eventHeader(x.event))
+	}
+	x.use.Delivered()
 }
 
 // nameRequest tells the client the request's ID, also where its dialect looks for it.
