@@ -41,6 +41,8 @@ type Claim struct {
 	// them. Anybody can make one up, so it counts for an active session that the session API made for a cookie, and
 	// for nothing else; ID and Fresh are for when there is no such session.
 	Unsigned string
+	// Reserve says that the instance is to name the session, in its response: ID is "".
+	Reserve bool
 }
 
 // Grant is what a response tells the client of its session.
@@ -70,6 +72,9 @@ func New(cfg Config, scope Scope) (Rule, error) {
 	}
 	switch cfg.Type {
 	case sessions.AffinityHeader:
+		if len(cfg.Sources) > 0 {
+			return newSourcesRule(cfg), nil
+		}
 		return newHeaderRule(cfg.Header), nil
 	case sessions.AffinityCookie:
 		if scope.Keys == nil || len(scope.Keys.keys) == 0 {

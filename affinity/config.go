@@ -12,9 +12,11 @@ const (
 
 // Config says how a function's session ID travels: the key functions[].affinity.
 type Config struct {
+	Preset  Preset            `yaml:"preset,omitempty"` // "": none
 	Type    sessions.Affinity `yaml:"type"`
-	Header  string            `yaml:"header"` // HEADER_FIELD: the header's name, by Function Compute's rules
-	Cookie  CookieConfig      `yaml:"cookie"` // GENERATED_COOKIE
+	Header  string            `yaml:"header"`            // HEADER_FIELD: the header's name, by Function Compute's rules
+	Sources []Source          `yaml:"sources,omitempty"` // HEADER_FIELD: where to look for an ID, in order; nil: in Header
+	Cookie  CookieConfig      `yaml:"cookie"`            // GENERATED_COOKIE
 	SSEPath string            `yaml:"sse_path"`
 }
 

@@ -30,6 +30,8 @@ func (c Config) Validate(report func(key, problem string)) {
 			report("header", problem)
 		}
 	}
+	c.validatePreset(report)
+	c.validateSources(report)
 	if c.Cookie != (CookieConfig{}) || c.Type == sessions.AffinityCookie {
 		c.Cookie.validate(func(key, problem string) { report("cookie."+key, problem) })
 	}
