@@ -14,7 +14,7 @@ const (
 type Config struct {
 	Preset  Preset            `yaml:"preset,omitempty"` // "": none
 	Type    sessions.Affinity `yaml:"type"`
-	Header  string            `yaml:"header"`            // HEADER_FIELD: the header's name, by Function Compute's rules
+	Header  string            `yaml:"header"`            // HEADER_FIELD: the header's name, by Function Compute's rules; MCP_STREAMABLE: MCPHeader
 	Sources []Source          `yaml:"sources,omitempty"` // HEADER_FIELD: where to look for an ID, in order; nil: in Header
 	Cookie  CookieConfig      `yaml:"cookie"`            // GENERATED_COOKIE
 	SSEPath string            `yaml:"sse_path"`

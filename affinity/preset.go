@@ -35,25 +35,34 @@ func presets() map[Preset]Config {
 	}
 }
 
-// Settle fills in what follows from other keys where the file does not give it: what the preset sets, and of a list of
-// sources the first header, to tell IDs in. given says whether a key, relative to functions[].affinity, is in the file.
+// Settle fills in what follows from other keys where the file does not give it: what the preset sets, MCP's own header,
+// and of a list of sources the first header, to tell IDs in. given says whether a key, relative to functions[].affinity,
+// is in the file.
 func (c *Config) Settle(given func(key string) bool) {
 	preset := presets()[c.Preset]
-	if preset.Header != "" && !given("header") {
-		c.Header = preset.Header
-	}
 	if preset.Sources != nil && !given("sources") {
 		c.Sources = preset.Sources
 	}
-	if given("header") || c.Header == preset.Header {
+	if given("header") {
 		return
 	}
-	for _, s := range c.Sources {
+	switch {
+	case c.Type == sessions.AffinityMCPStreamable:
+		c.Header = MCPHeader
+	case preset.Header != "":
+		c.Header = preset.Header
+	default:
+		c.Header = firstHeader(c.Sources, c.Header)
+	}
+}
+
+func firstHeader(sources []Source, otherwise string) string {
+	for _, s := range sources {
 		if s.Header != "" {
-			c.Header = s.Header
-			return
+			return s.Header
 		}
 	}
+	return otherwise
 }
 
 // Overrides calls report for each key that the file gives otherwise than its preset would: the file's counts.

@@ -3,8 +3,6 @@ package affinity
 import (
 	"fmt"
 	"net/http"
-
-	"github.com/limpet-proxy/limpet/sessions"
 )
 
 // MaxSources is how many places HEADER_FIELD may look for an ID in: each costs every request a look.
@@ -120,10 +118,10 @@ func (s Source) folded() Source {
 	return s
 }
 
-// cookie returns the name of the cookie among the sources, "" if there is none.
-func (c Config) cookie() string {
+// appCookie returns the name of the cookie among the sources, "" if there is none.
+func (c Config) appCookie() string {
 	for _, s := range c.Sources {
-		if s.Cookie != "" && c.Type == sessions.AffinityHeader {
+		if s.Cookie != "" {
 			return s.Cookie
 		}
 	}

@@ -20,6 +20,8 @@ const (
 	Deadline
 	// Own is Limpet's, where the request came in no cloud's words: Function Compute's shape without its headers.
 	Own
+	// MCP is the Model Context Protocol's, JSON-RPC 2.0, where a function follows it and no cloud's path named it.
+	MCP
 )
 
 // String returns the dialect's name in lower case, as logs show it.
@@ -31,6 +33,8 @@ func (d Dialect) String() string {
 		return "deadline"
 	case Own:
 		return "limpet"
+	case MCP:
+		return "mcp"
 	default:
 		return "fc"
 	}
@@ -41,7 +45,7 @@ func (d Dialect) RequestIDHeader() string {
 	switch d {
 	case AgentCore, Deadline:
 		return AWSRequestIDHeader
-	case Own:
+	case Own, MCP:
 		return ""
 	default:
 		return FCRequestIDHeader
