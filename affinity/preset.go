@@ -71,7 +71,7 @@ func (c Config) Overrides(report func(key, problem string)) {
 	if !known {
 		return
 	}
-	if c.Header != preset.Header {
+	if !strings.EqualFold(c.Header, preset.Header) {
 		report("header", fmt.Sprintf("is not the preset's: %s has %s, accepted is to leave out one of the two", c.Preset, preset.Header))
 	}
 	if !slices.Equal(c.Sources, preset.Sources) {

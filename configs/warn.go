@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/api"
 	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
