@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/limpet-proxy/limpet/affinity"
@@ -27,6 +28,10 @@ func warnUnused(c affinity.Config, report report) {
 // do.
 func warnSources(f proxy.FunctionConfig, report report) {
 	f.Affinity.Overrides(report)
+	learns := slices.ContainsFunc(f.Affinity.Sources, func(s affinity.Source) bool { return s.Cookie != "" })
+	if h := f.Affinity.Header; learns && h != affinity.DefaultHeader && !slices.Contains(f.Affinity.Sources, affinity.Source{Header: h}) {
+		report("header", "is not used beside a cookie: the instance makes the IDs, and no header tells them, accepted is to leave it out")
+	}
 	for i, s := range f.Affinity.Sources {
 		if s.Path != "" && !meet(s.Path, f.Match.Path) {
 			report(fmt.Sprintf("sources[%d].path", i), fmt.Sprintf("no path is both in %s and below match.path %s, accepted is a whole path, such as %s",
