@@ -86,6 +86,8 @@ func New(cfg Config, scope Scope) (Rule, error) {
 		return newCookieRule(cfg.Cookie, scope), nil
 	case sessions.AffinityMCPStreamable:
 		return newMCPRule(), nil
+	case sessions.AffinityMCPSSE:
+		return newSSERule(cfg), nil
 	default:
 		return noneRule{}, nil
 	}

@@ -18,6 +18,14 @@ type Learner interface {
 	Learn(res *http.Response) (id string, err error)
 }
 
+// StreamLearner is a Rule whose session IDs the instances choose as well, and tell in the body of an event stream. The
+// session ends with its stream. It is safe for concurrent use.
+type StreamLearner interface {
+	// LearnStream returns what reads the ID in the body of a response to a request whose claim had Reserve set; nil if it
+	// begins no session. The body must not be compressed: the request is to accept no coding. The error wraps ErrIssued.
+	LearnStream(res *http.Response) (*EndpointReader, error)
+}
+
 // Ender is a Rule whose messages say when a session is over. It is safe for concurrent use.
 type Ender interface {
 	// Ends says whether a response, to a request that named the session, means that the instance has it no more, and

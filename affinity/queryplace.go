@@ -15,26 +15,32 @@ const MaxQueryName = 64
 // to how an instance's language may fold them.
 type queryPlace struct{ name string }
 
-// find also refuses the parameter where it shares a pair with a semicolon. net/url drops such a pair, others split it:
-// a client could have its session found in one pair, and another's read from the half of a second.
 func (q queryPlace) find(r *http.Request) (string, error) {
-	given, value := 0, ""
-	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
+	value, given, err := q.read(r.URL.RawQuery)
+	if err != nil || given == 0 {
+		return "", err
+	}
+	return checked(q.String(), value, given)
+}
+
+// read returns the value of the last pair with the parameter, "" where it cannot be decoded, and how many pairs have it.
+//
+// It refuses the parameter where it shares a pair with a semicolon. net/url drops such a pair, others split it: a client
+// could have its session found in one pair, and another's read from the half of a second.
+func (q queryPlace) read(query string) (value string, given int, err error) {
+	for pair := range strings.SplitSeq(query, "&") {
 		if strings.IndexByte(pair, ';') >= 0 {
 			if q.inHalves(pair) {
-				return "", fmt.Errorf("%w: %s shares its pair with a semicolon, accepted are pairs between &", ErrInvalid, q)
+				return "", 0, fmt.Errorf("%w: %s shares its pair with a semicolon, accepted are pairs between &", ErrInvalid, q)
 			}
 			continue
 		}
 		if name, encoded, _ := strings.Cut(pair, "="); q.named(name) {
 			given++
-			value, _ = url.QueryUnescape(encoded) // "", and so refused, where it cannot be decoded
+			value, _ = url.QueryUnescape(encoded)
 		}
 	}
-	if given == 0 {
-		return "", nil
-	}
-	return checked(q.String(), value, given)
+	return value, given, nil
 }
 
 func (q queryPlace) inHalves(pair string) bool {
@@ -55,7 +61,7 @@ func (q queryPlace) named(encoded string) bool {
 func (q queryPlace) String() string { return "query parameter " + q.name }
 
 func queryNameProblem(name string) string {
-	if len(name) > MaxQueryName {
+	if name == "" || len(name) > MaxQueryName {
 		return fmt.Sprintf("has %d characters, accepted are 1 to %d", len(name), MaxQueryName)
 	}
 	for i := range len(name) {

@@ -49,6 +49,8 @@ func TestSourcesThatAreProbablyNotMeant(t *testing.T) {
 		withAffinity("{preset: agentcore, header: X-Mine}"):                           "header: is not the preset's: agentcore has X-Amzn-Bedrock-Agentcore-Runtime-Session-Id",
 		withAffinity("{type: NONE, sources: [{query: a}]}"):                           "sources: is not used with type NONE",
 		withAffinity("{sources: [{cookie: sid}], header: X-Mine}"):                    "header: is not used beside a cookie",
+		withAffinity("{type: MCP_SSE}", "match: {path: /mcp}"):                        "sse_path: /sse is not below match.path /mcp, accepted is a path from the host's root, such as /mcp/sse",
+		withAffinity("{type: MCP_SSE, sse_path: /mcp/sse}", "match: {path: /mcp}"):    "",
 		withAffinity(`{sources: [{path: "/rooms/{id}"}]}`, "match: {path: /rooms/}"):  "",
 		withAffinity(`{sources: [{path: "/{id}/x"}]}`, "match: {path: /rooms/x/y}"):   "",
 		withAffinity(`{sources: [{path: "/rooms/{id}/x"}]}`, "match: {path: /rooms}"): "",

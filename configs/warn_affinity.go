@@ -28,6 +28,10 @@ func warnUnused(c affinity.Config, report report) {
 // do.
 func warnSources(f proxy.FunctionConfig, report report) {
 	f.Affinity.Overrides(report)
+	if a := f.Affinity; a.Type == sessions.AffinityMCPSSE && !meet(a.SSEPath, f.Match.Path) {
+		report("sse_path", fmt.Sprintf("%s is not below match.path %s, accepted is a path from the host's root, such as %s",
+			a.SSEPath, f.Match.Path, strings.TrimSuffix(f.Match.Path, "/")+affinity.DefaultSSEPath))
+	}
 	learns := slices.ContainsFunc(f.Affinity.Sources, func(s affinity.Source) bool { return s.Cookie != "" })
 	if h := f.Affinity.Header; learns && h != affinity.DefaultHeader && !slices.Contains(f.Affinity.Sources, affinity.Source{Header: h}) {
 		report("header", "is not used beside a cookie: the instance makes the IDs, and no header tells them, accepted is to leave it out")
