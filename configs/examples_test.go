@@ -116,7 +116,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml", "sources.yaml"}, found)
+	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "mcp-sse.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml", "sources.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {

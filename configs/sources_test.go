@@ -23,6 +23,15 @@ func TestSources(t *testing.T) {
 	require.Len(t, c.Functions[4].Affinity.Sources, 3, "the preset's")
 }
 
+func TestMCPSSE(t *testing.T) {
+	c := example(t, "mcp-sse.yaml")
+	require.Len(t, c.Functions, 1)
+	a := c.Functions[0].Affinity
+	require.Equal(t, sessions.AffinityMCPSSE, a.Type)
+	require.Equal(t, affinity.DefaultSSEPath, a.SSEPath)
+	require.Equal(t, affinity.DefaultSSEParams(), a.SSEParams)
+}
+
 // withAffinity is a file with one function of this affinity, and these other keys.
 func withAffinity(affinity string, others ...string) string {
 	return "functions:\n  - name: f\n    affinity: " + affinity + "\n    instances: {static: [{id: a, url: http://127.0.0.1:1}]}\n    " + strings.Join(others, "\n    ") + "\n"
