@@ -39,7 +39,17 @@ func (a appCookieRule) Learn(res *http.Response) (string, error) {
 		return "", nil
 	case !validID(value):
 		return "", fmt.Errorf("%w: cookie %s has %d bytes, accepted are 1 to %d letters, digits, _ and -, not beginning with -",
-			ErrIssued, a.cookie, len(value), MaxIDLength)
+			ErrUnusable, a.cookie, len(value), MaxIDLength)
 	}
 	return value, nil
+}
+
+// Renamed returns the cookie's new value. Where the response takes the cookie away, the session goes on: another of the
+// browser's requests may be under way, and the instance knows best when it forgets.
+func (a appCookieRule) Renamed(res *http.Response, id string) (string, error) {
+	next, err := a.Learn(res)
+	if next == id {
+		next = ""
+	}
+	return next, err
 }

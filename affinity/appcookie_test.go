@@ -50,13 +50,26 @@ func TestTheCookieThatAnApplicationSetsIsLearned(t *testing.T) {
 func TestACookieThatIsNoIDIsNotLearned(t *testing.T) {
 	for _, value := range []string{"", "s%3Aa.b", `"a"`, "a b", "-a", "ä", strings.Repeat("x", 65), strings.Repeat("x", 4096)} {
 		id, err := learner(t).Learn(setting("sid=" + value))
-		require.ErrorIs(t, err, affinity.ErrIssued, value)
+		require.ErrorIs(t, err, affinity.ErrUnusable, value)
 		require.Empty(t, id)
 		require.Less(t, len(err.Error()), 200)
 		if len(value) > 4 {
 			require.NotContains(t, err.Error(), value, "a log is no place for a session's secret")
 		}
 	}
+}
+
+func TestACookieThatChangesRenamesTheSession(t *testing.T) {
+	renamer, ok := sourcesRule(t, affinity.Source{Cookie: "sid"}).(affinity.Renamer)
+	require.True(t, ok)
+	for line, want := range map[string]string{"sid=a": "", "sid=b": "b", "x=b": "", "sid=b; Max-Age=0": ""} {
+		next, err := renamer.Renamed(setting(line), "a")
+		require.NoError(t, err)
+		require.Equal(t, want, next, line)
+	}
+	next, err := renamer.Renamed(setting("sid=b.c"), "a")
+	require.ErrorIs(t, err, affinity.ErrUnusable)
+	require.Empty(t, next)
 }
 
 // FuzzLearnCookie: what is learned comes back as the same ID, and is what net/http reads where it reads the line.
@@ -72,7 +85,7 @@ func FuzzLearnCookie(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		id, err := rule.(affinity.Learner).Learn(setting(a, b))
 		if err != nil {
-			require.ErrorIs(t, err, affinity.ErrIssued)
+			require.ErrorIs(t, err, affinity.ErrUnusable)
 			require.Empty(t, id)
 		}
 		if id != "" {

@@ -113,3 +113,13 @@ func templateProblem(template string) string {
 func notPlain(r rune) bool {
 	return r > '~' || !isAlphanumeric(byte(r)) && !strings.ContainsRune("-._~!$&'()*+,=:@", r)
 }
+
+// hide puts idSegment in the ID's place in a decoded path that matches.
+func (p pathPlace) hide(path string) string {
+	id, found := p.match(path, asItIs)
+	if !found {
+		return path
+	}
+	rest, _ := matchSegments(strings.TrimPrefix(path, "/"), p.before, asItIs)
+	return path[:len(path)-len(rest)] + idSegment + rest[len(id):]
+}

@@ -127,3 +127,13 @@ func (c Config) appCookie() string {
 	}
 	return ""
 }
+
+// HideID returns a request's decoded path without the session's ID, for a log: whoever has the ID has the session.
+func (c Config) HideID(path string) string {
+	for _, s := range c.Sources {
+		if s.Path != "" {
+			path = newPathPlace(s.Path).hide(path)
+		}
+	}
+	return path
+}

@@ -132,6 +132,15 @@ func TestPathsThatCanBeReadInTwoWays(t *testing.T) {
 	}
 }
 
+func TestAPathIsLoggedWithoutTheID(t *testing.T) {
+	cfg := affinity.Config{Sources: []affinity.Source{{Query: "id"}, {Path: "/rooms/{id}/x/"}, {Path: "/{id}"}}}
+	for path, want := range map[string]string{
+		"/rooms/rooms/x": "/{id}/{id}/x", "/rooms/a/x/b": "/{id}/{id}/x/b", "/a": "/{id}", "/a/": "/{id}/", "/": "/", "": "", "*": "{id}", "//a": "//a",
+	} {
+		require.Equal(t, want, cfg.HideID(path))
+	}
+}
+
 func TestCookieSource(t *testing.T) {
 	rule := sourcesRule(t, affinity.Source{Cookie: "sid"})
 	for line, want := range map[string]affinity.Claim{
