@@ -79,11 +79,14 @@ func reason(state HomeState) string {
 
 // Rehome moves the session to another instance because the dial of its home was refused, and makes u a use of what
 // it is now; when another exchange or replica has moved it already, that is what u becomes. With LossFail it moves
-// nothing. On an error u is as it was.
+// nothing. On an error u is as it was. A reservation, which has no state yet, is moved whatever the policy.
 //
 // Errors: ErrHomeUnavailable, ErrFull, ErrNoInstance, ErrNotFound (it ended meanwhile), ErrUnavailable, ctx's own.
 func (u *Use) Rehome(ctx context.Context) error {
-	if u.table.rules.OnLoss == LossFail {
+	switch {
+	case u.reserved != nil:
+		return u.table.rehomeReserved(ctx, u)
+	case u.table.rules.OnLoss == LossFail:
 		return ErrHomeUnavailable
 	}
 	return u.table.rehome(ctx, u, RehomeRequest{Reason: ReasonLost, Certain: true})
