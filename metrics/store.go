@@ -74,10 +74,11 @@ const (
 	EndedSwept   EndedHow = iota // their time was over
 	EndedLost                    // their instance stayed away for longer than the loss grace
 	EndedDrained                 // their instance had drained
+	EndedClosed                  // a message of their protocol said so
 )
 
 // String returns the label value.
-func (h EndedHow) String() string { return word(uint8(h), "swept", "lost", "drained") }
+func (h EndedHow) String() string { return word(uint8(h), "swept", "lost", "drained", "closed") }
 
 // storeOp are the series of one operation.
 type storeOp struct {

@@ -17,11 +17,13 @@ type watchedBody struct {
 	failed  atomic.Bool
 	refused atomic.Pointer[Failure] // by who authenticated the request: the body is not the signed one
 	ended   atomic.Bool
+	read    atomic.Int64 // bytes
 }
 
 // Read reads from the client.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):

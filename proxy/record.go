@@ -24,6 +24,9 @@ func (x *exchange) finish() {
 	}
 	x.record()
 	x.use.Release()
+	if p == nil && !x.skipBody() {
+		p = http.ErrAbortHandler
+	}
 	if p != nil {
 		panic(p)
 	}
@@ -67,7 +70,7 @@ func (x *exchange) outcome() metrics.Outcome {
 	switch {
 	case x.code != "":
 		return metrics.OutcomeError
-	case x.fn == nil || x.fn.Table == nil:
+	case x.fn == nil || x.claim.ID == "":
 		return metrics.OutcomeNone
 	case x.event.Kind == sessions.EventCreated:
 		return metrics.OutcomeCreated
