@@ -120,10 +120,11 @@ func (x *exchange) forward() {
 
 // acquire takes one of the request slots of the instance that the request goes to.
 func (x *exchange) acquire() error {
-	if x.fn.Table == nil {
+	s := x.use.Session()
+	if s == nil {
 		return x.pick()
 	}
-	inst, ok := x.fn.Pool.Lookup(x.use.Session().Home)
+	inst, ok := x.fn.Pool.Lookup(s.Home)
 	if !ok {
 		return errInstanceDown
 	}
@@ -134,7 +135,7 @@ func (x *exchange) acquire() error {
 	return nil
 }
 
-// pick chooses an instance for a function without sessions.
+// pick chooses an instance for a request without a session.
 func (x *exchange) pick() error {
 	inst, ok := x.fn.Pool.Pick((*instances.Instance).Full)
 	if ok && inst.Acquire() {
