@@ -44,12 +44,15 @@ func (a appCookieRule) Learn(res *http.Response) (string, error) {
 	return value, nil
 }
 
-// Renamed returns the cookie's new value. Where the response takes the cookie away, the session goes on: another of the
+// Renamed returns the cookie's new value, which takes the old one's place where that was the ID. Where the response takes the cookie away, the session goes on: another of the
 // browser's requests may be under way, and the instance knows best when it forgets.
-func (a appCookieRule) Renamed(res *http.Response, id string) (string, error) {
-	next, err := a.Learn(res)
-	if next == id {
-		next = ""
+func (a appCookieRule) Renamed(res *http.Response, id string) (next string, instead bool, err error) {
+	next, err = a.Learn(res)
+	if next == "" || next == id {
+		return "", false, err
 	}
-	return next, err
+	for value := range cookieValues(res.Request.Header["Cookie"], a.cookie) {
+		instead = instead || value == id
+	}
+	return next, instead, nil
 }

@@ -63,11 +63,16 @@ func TestACookieThatChangesRenamesTheSession(t *testing.T) {
 	renamer, ok := sourcesRule(t, affinity.Source{Cookie: "sid"}).(affinity.Renamer)
 	require.True(t, ok)
 	for line, want := range map[string]string{"sid=a": "", "sid=b": "b", "x=b": "", "sid=b; Max-Age=0": ""} {
-		next, err := renamer.Renamed(setting(line), "a")
-		require.NoError(t, err)
-		require.Equal(t, want, next, line)
+		for cookie, instead := range map[string]bool{"sid=a": true, "x=1": false} {
+			res := setting(line)
+			res.Request = target(t, "/?sid=a", "Cookie", cookie)
+			next, replaced, err := renamer.Renamed(res, "a")
+			require.NoError(t, err)
+			require.Equal(t, want, next, line)
+			require.Equal(t, instead && want != "", replaced, line)
+		}
 	}
-	next, err := renamer.Renamed(setting("sid=b.c"), "a")
+	next, _, err := renamer.Renamed(setting("sid=b.c"), "a")
 	require.ErrorIs(t, err, affinity.ErrUnusable)
 	require.Empty(t, next)
 }

@@ -33,8 +33,9 @@ type StreamLearner interface {
 // Renamer is a Rule whose instances may give a session another ID while it lives. It is safe for concurrent use.
 type Renamer interface {
 	// Renamed returns the ID by which the client will name the session of this ID from the response on; "" if by the same.
-	// It reads the head only, and before Respond. The error wraps ErrUnusable.
-	Renamed(res *http.Response, id string) (next string, err error)
+	// instead says that it will not use the other one any more. It reads the heads only, and before Respond. The error
+	// wraps ErrUnusable.
+	Renamed(res *http.Response, id string) (next string, instead bool, err error)
 }
 
 // Ender is a Rule whose messages say when a session is over. It is safe for concurrent use.

@@ -33,6 +33,7 @@ type exchange struct {
 	rule  affinity.Rule // the function's, or a protocol's over it
 	claim affinity.Claim
 	use   sessions.Use
+	life  bool                // of the session is that of this response
 	watch *guard              // nil without a session
 	inst  *instances.Instance // dialled, and acquired
 	event sessions.Event      // that this exchange announces

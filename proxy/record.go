@@ -18,6 +18,7 @@ func (x *exchange) finish() {
 	if p != nil {
 		x.aborted(p)
 	}
+	x.endStream()
 	x.unguard()
 	if x.inst != nil {
 		x.inst.Release()
@@ -42,6 +43,7 @@ func (x *exchange) aborted(p any) {
 		x.h.logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
 	case x.useEnded():
 		x.code = x.cutBy().Code
+	case x.code != "": // a stream that Limpet broke off
 	case x.r.Context().Err() != nil:
 		x.code = codeClientGone
 	default:
