@@ -49,6 +49,7 @@ func under(key string, r report) report {
 // what only the whole shows. It opens the files that the configuration names.
 func (c Config) Validate(report func(key, problem string)) {
 	c.validateAddresses(report)
+	c.validateTLS(report)
 	if !sessions.ValidName(c.Deployment) {
 		report("deployment", fmt.Sprintf("%.40q cannot name a deployment, accepted are %s", c.Deployment, sessions.NameForm))
 	}

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/limpet-proxy/limpet/api"
 	"github.com/limpet-proxy/limpet/proxy"
@@ -11,6 +12,7 @@ import (
 
 // warn reports what works and is probably not meant.
 func (c Config) warn(report report) {
+	c.warnTLS(time.Now(), report)
 	for i, k := range c.Auth.Keys {
 		if k.Weak() {
 			report(fmt.Sprintf("auth.keys[%d].secret_file", i), fmt.Sprintf("holds a secret that can be guessed, advised are %d bytes or more", api.AdvisedSecret))

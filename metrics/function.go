@@ -66,6 +66,7 @@ const codes = 500 + 1
 type Function struct {
 	proxy, instance prometheus.Observer
 	inFlight        prometheus.Gauge
+	upgraded        prometheus.Gauge
 	created         prometheus.Counter
 	requests        lazy // code x outcome
 	lookups         lazy // tier x result
@@ -86,6 +87,7 @@ func (m *Metrics) Function(name, qualifier string) *Function {
 		proxy:    m.proxyDuration.With(own),
 		instance: m.instanceDuration.With(own),
 		inFlight: m.inFlight.With(own),
+		upgraded: m.upgraded.With(own),
 		created:  m.created.With(own),
 		requests: newLazy(codes*int(outcomeCount), func(i int) prometheus.Counter {
 			return m.requests.WithLabelValues(name, qualifier, codeLabel(i/int(outcomeCount)), Outcome(i%int(outcomeCount)).String())
@@ -110,6 +112,13 @@ func (f *Function) Request(code int, outcome Outcome, proxy, instance time.Durat
 	f.proxy.Observe(proxy.Seconds())
 	if instance > 0 {
 		f.instance.Observe(instance.Seconds())
+	}
+}
+
+// Upgraded adds delta to the upgraded connections that are open.
+func (f *Function) Upgraded(delta int) {
+	if f != nil {
+		f.upgraded.Add(float64(delta))
 	}
 }
 

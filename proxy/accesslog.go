@@ -33,8 +33,8 @@ func (l *AccessLog) write(x *exchange, took time.Duration) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("method", x.r.Method),
-		slog.String("path", x.loggedPath()),
+		slog.String("method", x.method),
+		slog.String("path", x.path),
 		slog.Int("status", x.status),
 		slog.String("outcome", x.outcome().String()),
 		slog.Float64("duration_ms", milliseconds(took)),
@@ -56,13 +56,6 @@ func (l *AccessLog) write(x *exchange, took time.Duration) {
 		attrs = append(attrs, slog.String("error", string(x.code)))
 	}
 	l.Logger.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
-}
-
-func (x *exchange) loggedPath() string {
-	if x.fn == nil {
-		return x.r.URL.Path
-	}
-	return x.fn.Config.Affinity.HideID(x.r.URL.Path)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

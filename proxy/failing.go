@@ -12,13 +12,10 @@ import (
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
-// roundTripFailed is the ErrorHandler: the instance gave no response, or an upgrade failed.
+// roundTripFailed is the ErrorHandler: the instance gave no response, or none that is a ReverseProxy's.
 func (x *exchange) roundTripFailed(_ http.ResponseWriter, _ *http.Request, err error) {
-	if x.status == http.StatusSwitchingProtocols {
-		// The upgrade failed after the instance's 101: its protocol is not the one that was asked for, or the client's
-		// connection could not be taken over. On a hijacked connection writing does nothing.
-		x.fail(errBadGateway)
-		return
+	if errors.Is(err, errSwitched) {
+		return // to forward, which goes on when ReverseProxy has returned
 	}
 	if x.r.Context().Err() != nil || x.useEnded() {
 		x.fail(err) // whatever broke, broke because of that
@@ -84,8 +81,12 @@ func (x *exchange) rejoin() error {
 	return x.hold()
 }
 
-// conn is the client's connection, nil where another server than Server took it.
+// conn is the client's connection, nil where another server than Server took it, and where it is not this exchange's
+// alone.
 func (x *exchange) conn() *idleConn {
+	if x.isHTTP2() {
+		return nil
+	}
 	c, _ := x.r.Context().Value(connKey{}).(*idleConn)
 	return c
 }
@@ -102,6 +103,8 @@ func (x *exchange) cancelled() error {
 		return nil
 	case errors.Is(context.Cause(x.r.Context()), ErrShutdown):
 		return errShuttingDown
+	case errors.Is(context.Cause(x.r.Context()), errIdle):
+		return errGatewayTimeout
 	case c != nil && c.spent.Swap(false):
 		return errGatewayTimeout // nothing moved for the idle time, and the client still waits
 	default:
@@ -131,7 +134,7 @@ func (x *exchange) fail(err error) {
 		x.rule.Respond(x.w.Header(), x.grant(s))
 	}
 	x.nameRequest(x.w.Header())
-	if cause != nil || x.h.leaving.Load() { // the cancelled context is the connection's
+	if cause != nil && !x.isHTTP2() || x.h.leaving.Load() { // in HTTP/1 the cancelled context is the connection's
 		x.w.Header().Set("Connection", "close")
 	}
 	if werr := x.dialect.Write(x.w, x.requestID, f); werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {
@@ -150,11 +153,15 @@ func (x *exchange) blame(err error) error {
 		}
 		return errBadBody
 	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if isTimeout(err) {
 		return errGatewayTimeout
 	}
 	return errBadGateway
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // isDial says whether err is a failure to reach the instance at all.

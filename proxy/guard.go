@@ -114,11 +114,16 @@ func (x *exchange) cutBy() *Failure {
 	if cause == nil {
 		cause = context.Cause(x.use.Ended())
 	}
+	return x.endedBy(cause)
+}
+
+// endedBy is the failure that the end of a session's use is, by its cause; nil for any other cause.
+func (x *exchange) endedBy(cause error) *Failure {
 	switch {
 	case errors.Is(cause, sessions.ErrDrained):
 		return errDrained
 	case !errors.Is(cause, sessions.ErrEnded):
-		return nil // the client was gone first
+		return nil // such as that the client was gone first
 	case x.use.HomeDrained():
 		return errDrained // another replica has moved it
 	default:

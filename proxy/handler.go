@@ -37,6 +37,7 @@ type Handler struct {
 	life      context.Context // of the requests that Invoke serves; Server has its own
 	end       context.CancelCauseFunc
 	buffers   bufferPool
+	chunks    chunks
 	quiet     *log.Logger // drops what ReverseProxy would log: the exchange records each failure itself
 }
 
@@ -85,8 +86,6 @@ func (h *Handler) InFlight() int { return int(h.inFlight.Load()) }
 // for that listener do not reach the instance. A request that is no invocation gets 404 NotFound. Shutdown of a Server
 // of this handler waits for it, and cuts it, like one of its own. It is safe for concurrent use.
 func (h *Handler) Invoke(w http.ResponseWriter, r *http.Request) {
-	h.inFlight.Add(1)
-	defer h.inFlight.Add(-1)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	defer context.AfterFunc(h.life, func() { cancel(context.Cause(h.life)) })()
@@ -99,8 +98,6 @@ func (h *Handler) Invoke(w http.ResponseWriter, r *http.Request) {
 // ServeHTTP forwards the request to the instance that its session is pinned to, or answers with an error of the
 // table in errors.go.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.inFlight.Add(1)
-	defer h.inFlight.Add(-1)
 	x := newExchange(h, w, r)
 	defer x.finish()
 	x.serve()

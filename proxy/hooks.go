@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
@@ -39,6 +40,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	out.Trailer = p.In.Trailer // the very map: the server fills it when the body has ended, and watchedBody strips it
 	x.stripRequest(out.Header)
 	x.client.forward(p.In, out.Header)
+	tellCertificate(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
 	x.tellInvocation(out.Header)
 	if x.followed() {
@@ -52,8 +54,8 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 			out.Header.Set(headerSessionEvent, eventHeader(x.event))
 		}
 	}
-	if up := out.Header.Get("Upgrade"); up != "" && !x.upgradable(up) {
-		// RFC 9110 7.8: a server may ignore Upgrade. Passing an unknown one on would let a client talk past Limpet,
+	if up := out.Header.Get("Upgrade"); up != "" && !(x.upgradable(up) && p.In.ProtoAtLeast(1, 1)) {
+		// RFC 9110 7.8: a server may ignore Upgrade, and must in HTTP/1.0. Passing an unknown one on would let a client talk past Limpet,
 		// by h2c for one, on a connection whose requests nobody routes.
 		out.Header.Del("Upgrade")
 		out.Header.Del("Connection")
@@ -75,8 +77,9 @@ func (x *exchange) upgradable(protocol string) bool {
 
 // RoundTrip sends the request to the exchange's instance.
 func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+	var conn net.Conn // the latest: http.Transport may try again
 	trace := &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) { x.connected.Store(true); conn = info.Conn },
 		// ModifyResponse never sees a 1xx. This hook runs before ReverseProxy's own, on the same map.
 		Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
 			x.stripResponse(http.Header(h))
@@ -88,7 +91,12 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	res, err := tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
+		x.switched = &switched{res: res, conn: conn, asked: r.Header.Get("Upgrade")}
+		return nil, errSwitched
+	}
+	return res, err
 }
 
 // transport is that of the program which the request is for. One without a session is for any, and takes the one that lives
@@ -115,12 +123,13 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 	x.tellClient(h)
 	x.nameRequest(h)
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		return nil // its body is the connection: never wrapped
+		return nil // it has no body, and Connection says something else
 	}
 	if x.h.leaving.Load() {
 		h.Set("Connection", "close") // a client that asks again goes to another replica
 	}
-	if res.ContentLength < 0 {
+	res.Body = x.idle.body(res.Body)
+	if res.ContentLength < 0 || res.ProtoMajor >= 2 { // only chunks, and HTTP/2, have trailers
 		x.stripResponse(res.Trailer)
 		res.Body = &strippedTrailer{res.Body, res, x}
 	}

@@ -9,18 +9,24 @@ import (
 	"time"
 )
 
-// idleConn is a connection that fails once no byte has moved in either direction for the idle time. It bounds
-// streams, uploads and upgraded connections alike, without a goroutine and without a wrapper around bodies, which
-// would take Flush, Hijack and ReadFrom away. A stream that moves in one direction only is not idle.
+// idleConn is a connection that fails once it is idle. Each direction has a clock of its own, which starts with a call
+// and starts again with each byte that moves:
+//
+//   - A read is idle when nothing has come for the idle time and nothing has gone out either: who waits for a stream that
+//     the other direction carries is not idle.
+//   - A write is idle when the peer has taken nothing of it for the idle time, whatever that peer sends meanwhile.
+//
+// It bounds streams, uploads and upgraded connections alike, without a goroutine and without a wrapper around bodies, which
+// would take Flush, Hijack and ReadFrom away.
 //
 // The owner's own deadlines go first: net/http's server bounds heads and keep-alive by read deadlines, and wakes its
 // background read with one that has passed.
 type idleConn struct {
 	net.Conn
-	epoch time.Time    // makes monotonic readings fit an atomic integer
-	idle  atomic.Int64 // time.Duration
-	last  atomic.Int64 // when a byte moved, in nanoseconds since epoch
-	spent atomic.Bool  // a call failed because the connection was idle
+	epoch time.Time       // makes monotonic readings fit an atomic integer
+	idle  atomic.Int64    // time.Duration
+	last  [2]atomic.Int64 // by direction: when a call began or a byte moved, in nanoseconds since epoch
+	spent atomic.Bool     // a call failed because the connection was idle
 
 	mu       sync.Mutex
 	owner    [2]bool      // the owner set a deadline that is in force
@@ -35,7 +41,6 @@ const (
 func newIdleConn(c net.Conn, idle time.Duration) *idleConn {
 	ic := &idleConn{Conn: c, epoch: time.Now()}
 	ic.idle.Store(int64(idle))
-	ic.moved()
 	return ic
 }
 
@@ -49,18 +54,30 @@ func (c *idleConn) setIdle(d time.Duration) {
 	c.deadline = [2]time.Time{}
 }
 
-func (c *idleConn) moved() { c.last.Store(int64(time.Since(c.epoch))) }
-func (c *idleConn) rest() time.Duration {
-	return time.Duration(c.idle.Load() - int64(time.Since(c.epoch)) + c.last.Load())
+func (c *idleConn) moved(dir int) { c.last[dir].Store(int64(time.Since(c.epoch))) }
+
+// rest is how long a call may still wait.
+func (c *idleConn) rest(dir int) time.Duration {
+	last := c.last[dir].Load()
+	if dir == reading {
+		last = max(last, c.last[writing].Load())
+	}
+	return time.Duration(c.idle.Load() - int64(time.Since(c.epoch)) + last)
 }
 
 // Read reads, and fails with os.ErrDeadlineExceeded when the connection is idle.
 func (c *idleConn) Read(b []byte) (int, error) {
+	return c.read(func() (int, error) { return c.Conn.Read(b) })
+}
+
+// read reads by a call that obeys the read deadline.
+func (c *idleConn) read(call func() (int, error)) (int, error) {
+	c.moved(reading)
 	for {
 		c.arm(reading, c.Conn.SetReadDeadline)
-		n, err := c.Conn.Read(b)
+		n, err := call()
 		if n > 0 {
-			c.moved()
+			c.moved(reading)
 		}
 		if n > 0 || !c.early(reading, err) {
 			return n, err
@@ -68,15 +85,17 @@ func (c *idleConn) Read(b []byte) (int, error) {
 	}
 }
 
-// Write writes, and fails with os.ErrDeadlineExceeded when the peer takes nothing and sends nothing.
+// Write writes, and fails with os.ErrDeadlineExceeded when the peer takes nothing. What it took of a call before it
+// stopped counts when the deadline fires, so that such a call fails within twice the idle time.
 func (c *idleConn) Write(b []byte) (int, error) {
+	c.moved(writing)
 	done := 0
 	for {
 		c.arm(writing, c.Conn.SetWriteDeadline)
 		n, err := c.Conn.Write(b[done:])
 		done += n
 		if n > 0 {
-			c.moved()
+			c.moved(writing)
 		}
 		if !c.early(writing, err) {
 			return done, err
@@ -93,11 +112,11 @@ func (c *idleConn) arm(dir int, set func(time.Time) error) {
 	if c.owner[dir] || time.Until(c.deadline[dir]) > idle/2 {
 		return
 	}
-	c.deadline[dir] = time.Now().Add(max(c.rest(), idle/2+1))
+	c.deadline[dir] = time.Now().Add(max(c.rest(dir), idle/2+1))
 	set(c.deadline[dir]) //nolint:errcheck // fails only on a closed connection, which the call after it reports
 }
 
-// early says whether err is our deadline on a connection that is not idle, and clears the way for another try.
+// early says whether err is our deadline in a call that is not idle, and clears the way for another try.
 func (c *idleConn) early(dir int, err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -108,7 +127,7 @@ func (c *idleConn) early(dir int, err error) bool {
 		return false
 	}
 	c.deadline[dir] = time.Time{}
-	if c.rest() > 0 {
+	if c.rest(dir) > 0 {
 		return true
 	}
 	c.spent.Store(true)

@@ -44,7 +44,7 @@ func (s *namingStream) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if failure := s.learn(p[:n]); failure != nil {
-		s.x.code = failureOf(failure).Code
+		s.x.broke = failureOf(failure)
 		return 0, failure
 	}
 	return n, err

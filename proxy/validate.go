@@ -16,6 +16,8 @@ const (
 	MinHeaderBytes = 8 << 10
 	// MaxHeaderBytes is the greatest: what one connection may make this process hold.
 	MaxHeaderBytes = 16 << 20
+	// MaxStreams is the greatest limits.streams: each may hold a goroutine and its buffers.
+	MaxStreams = 100_000
 	// MaxWait is the longest when_full.wait: clients and balancers on the way have given up by then.
 	MaxWait = 10 * time.Minute
 )
@@ -177,6 +179,9 @@ func (c LimitsConfig) Validate(report func(key, problem string)) {
 		report("header_bytes", fmt.Sprintf("%v is out of range, accepted is %v to %v", c.HeaderBytes, ByteSize(MinHeaderBytes), ByteSize(MaxHeaderBytes)))
 	}
 	positive("header_timeout", c.HeaderTimeout, report)
+	if c.Streams < 1 || c.Streams > MaxStreams {
+		report("streams", fmt.Sprintf("%d is out of range, accepted is 1 to %d", c.Streams, MaxStreams))
+	}
 }
 
 // Validate calls report for negative times.

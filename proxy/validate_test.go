@@ -63,9 +63,10 @@ func TestMatchConfigValidate(t *testing.T) {
 }
 
 func TestPlaneConfigsValidate(t *testing.T) {
-	require.Empty(t, reported(proxy.LimitsConfig{HeaderBytes: proxy.MinHeaderBytes, HeaderTimeout: 1}.Validate))
-	require.Equal(t, []string{"header_bytes", "header_timeout"}, reported(proxy.LimitsConfig{HeaderBytes: proxy.MinHeaderBytes - 1}.Validate))
-	require.Equal(t, []string{"header_bytes"}, reported(proxy.LimitsConfig{HeaderBytes: proxy.MaxHeaderBytes + 1, HeaderTimeout: 1}.Validate))
+	require.Empty(t, reported(proxy.LimitsConfig{HeaderBytes: proxy.MinHeaderBytes, HeaderTimeout: 1, Streams: 1}.Validate))
+	require.Equal(t, []string{"header_bytes", "header_timeout", "streams"}, reported(proxy.LimitsConfig{HeaderBytes: proxy.MinHeaderBytes - 1}.Validate))
+	require.Equal(t, []string{"header_bytes"}, reported(proxy.LimitsConfig{HeaderBytes: proxy.MaxHeaderBytes + 1, HeaderTimeout: 1, Streams: 1}.Validate))
+	require.Equal(t, []string{"streams"}, reported(proxy.LimitsConfig{HeaderBytes: proxy.MinHeaderBytes, HeaderTimeout: 1, Streams: proxy.MaxStreams + 1}.Validate))
 	require.Empty(t, reported(proxy.ShutdownConfig{}.Validate))
 	require.Equal(t, []string{"delay", "deadline"}, reported(proxy.ShutdownConfig{Delay: -1, Deadline: -1}.Validate))
 	require.Empty(t, reported(proxy.AccessLogConfig{Sample: 1}.Validate))
