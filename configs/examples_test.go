@@ -59,6 +59,11 @@ func TestCompare(t *testing.T) {
 	require.Len(t, c.Functions, 1)
 	require.Len(t, c.Functions[0].Instances.Static, 4)
 	require.Equal(t, "127.0.0.1:8090", c.Listen, "where nginx and HAProxy listen")
+
+	agents := example(t, "compare/limpet-mcp.yaml")
+	require.Equal(t, sessions.AffinityMCPStreamable, agents.Functions[0].Affinity.Type)
+	agents.Functions[0].Affinity = c.Functions[0].Affinity
+	require.Equal(t, c, agents, "but for the affinity it is the same")
 }
 
 func TestSidecar(t *testing.T) {
