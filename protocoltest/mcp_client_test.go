@@ -3,9 +3,10 @@ package protocoltest_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,26 +18,60 @@ import (
 // safe for concurrent use.
 type balancer struct {
 	http.RoundTripper
-	turn atomic.Uint64
+
 	mu   sync.Mutex
-	up   []string // host:port of the replicas that take requests
+	turn int
+	up   []string       // host:port of the replicas that take requests
+	busy map[string]int // requests under way, but for GET streams, which do not end
 }
 
 func newBalancer(t *testing.T, up ...string) *balancer {
 	// Limpet closes a connection that brings no request for limits.header_timeout: who sends must close it first.
 	tr := &http.Transport{MaxIdleConnsPerHost: 100, IdleConnTimeout: time.Second}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &balancer{RoundTripper: tr, up: up}
+	return &balancer{RoundTripper: tr, up: up, busy: map[string]int{}}
 }
 
 // RoundTrip sends a request to the next replica.
 func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
-	b.mu.Lock()
-	addr := b.up[b.turn.Add(1)%uint64(len(b.up))]
-	b.mu.Unlock()
+	addr, done := b.next(r.Method != http.MethodGet)
 	r = r.Clone(r.Context())
 	r.URL.Host = addr
-	return b.RoundTripper.RoundTrip(r)
+	res, err := b.RoundTripper.RoundTrip(r)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	res.Body = &answer{res.Body, done}
+	return res, nil
+}
+
+func (b *balancer) next(counts bool) (addr string, done func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn++
+	addr = b.up[b.turn%len(b.up)]
+	if !counts {
+		return addr, func() {}
+	}
+	b.busy[addr]++
+	return addr, sync.OnceFunc(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.busy[addr]--
+	})
+}
+
+// answer is the body of a response that is under way until it is closed.
+type answer struct {
+	io.ReadCloser
+	done func()
+}
+
+// Close closes the body.
+func (c *answer) Close() error {
+	defer c.done()
+	return c.ReadCloser.Close()
 }
 
 // set says which replicas take requests from now on.
@@ -44,6 +79,16 @@ func (b *balancer) set(up ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.up = up
+}
+
+// idle says whether a replica's requests have all been answered.
+func (b *balancer) idle(addr string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := b.busy[addr]; n > 0 {
+		return fmt.Errorf("%d requests are under way at %s", n, addr)
+	}
+	return nil
 }
 
 // agent is an unmodified MCP client that calls a tool which counts.

@@ -46,7 +46,7 @@ func newMCPWorld(t *testing.T, store string, replicas int) *mcpWorld {
 	w.config = store + "shutdown: {delay: 100ms, deadline: 300ms}\naccess_log: {enabled: false}\nfunctions:\n"
 	for name, path := range map[string]string{"json": jsonPath, "events": ssePath} {
 		w.config += fmt.Sprintf("  - {name: %s, match: {path: %s}, affinity: {type: MCP_STREAMABLE}, sessions: {per_instance: %d},\n"+
-			"     instances: {static: [%s], health: {interval: 200ms}}}\n", name, path, mcpAgents/2, list.String())
+			"     instances: {static: [%s], health: {interval: 500ms, timeout: 10s}}}\n", name, path, mcpAgents/2, list.String())
 	}
 	for range replicas {
 		w.limpets = append(w.limpets, serve(t, w.config))
@@ -191,6 +191,7 @@ func (w *mcpWorld) roll() {
 	})
 	for i, old := range w.limpets {
 		w.through.set(w.limpets[1-i].Listen)
+		require.NoError(w.t, limpettest.Poll(func() error { return w.through.idle(old.Listen) }))
 		require.NoError(w.t, old.Stop())
 		w.limpets[i] = serve(w.t, w.config)
 		w.through.set(w.addrs()...)
