@@ -12,6 +12,8 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/limpettest"
 )
 
 // balancer sends requests to replicas of Limpet in turn, as a plain load balancer does, whatever session they are of. It is
@@ -32,10 +34,25 @@ func newBalancer(t *testing.T, up ...string) *balancer {
 	return &balancer{RoundTripper: tr, up: up, busy: map[string]int{}}
 }
 
-// RoundTrip sends a request to the next replica.
+// RoundTrip sends a request to the next replica, and to another one where that says that it could not ask its Redis: on a
+// machine that does much else a second may pass there.
 func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
+	for tries := 0; ; tries++ {
+		again := r.Clone(r.Context())
+		if r.GetBody != nil {
+			again.Body, _ = r.GetBody() // never fails: it is in memory
+		}
+		res, err := b.send(again)
+		if err != nil || res.Header.Get("Limpet-Error") != "StoreUnavailable" || tries == 100 {
+			return res, err
+		}
+		_ = res.Body.Close()
+		time.Sleep(limpettest.Patience / 100)
+	}
+}
+
+func (b *balancer) send(r *http.Request) (*http.Response, error) {
 	addr, done := b.next(r.Method != http.MethodGet)
-	r = r.Clone(r.Context())
 	r.URL.Host = addr
 	res, err := b.RoundTripper.RoundTrip(r)
 	if err != nil {
