@@ -71,7 +71,9 @@ func (t *Table) reserve(ctx context.Context, r PinRequest, first bool) (Session,
 			s, _, err := t.pinInTurn(ctx, r, first)
 			return s, err
 		})
-		t.observe(TierStore, false, err)
+		if err != nil {
+			t.observe(TierStore, false, err) // a slot is no session that was found: of that Bind tells
+		}
 		done <- result{s, err}
 	}()
 	select {
