@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -116,6 +117,15 @@ func (w *mcpWorld) active() (n int) {
 	return n
 }
 
+func (w *mcpWorld) metrics(p *limpettest.Process) string {
+	res, err := http.Get("http://" + p.Admin + "/metrics")
+	require.NoError(w.t, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(w.t, err)
+	return string(text)
+}
+
 // TestMCPClientsOfTheGoSDK are unmodified clients and servers of MCP's Go SDK, through one Limpet, and through two that
 // share a Redis, where each request of a session comes through another one than the last.
 func TestMCPClientsOfTheGoSDK(t *testing.T) {
@@ -158,6 +168,9 @@ func (w *mcpWorld) loseAServer() {
 		require.Equal(w.t, map[bool]int{true: 2, false: 1}[theirs], a.begun)
 	})
 	w.count(3)
+	for _, p := range w.limpets {
+		require.NotContains(w.t, w.metrics(p), "limpet_sessions_rehomed_total{", "no session is moved: its state is gone")
+	}
 }
 
 // roll replaces each Limpet under the agents' calls, as an orchestrator does: no call fails and no session is lost. The
