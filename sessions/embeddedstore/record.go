@@ -19,7 +19,7 @@ type record struct {
 	affinity sessions.Affinity
 	origin   sessions.Origin
 	label    string // Session.Name
-	call     string // the fingerprint of the call that made it; of one that was bound, the reservation's ID
+	call     string // the fingerprint of the call that made it; of one that was bound, see bindCall
 	event    sessions.Event
 	created  micros
 	modified micros
@@ -60,12 +60,6 @@ func (r *record) forgotten(now micros) bool { return r.forgetAt() <= now }
 func (r *record) blocks(now micros) bool {
 	return r.settings.DisableIDReuse && now < r.ended+span(sessions.ReuseBlock)
 }
-
-// fingerprinted says whether a call with a fingerprint made the session.
-func (r *record) fingerprinted() bool { return r.call != "" && !r.reservation().reserved() }
-
-// reservation is the name of what the record was bound from, if it was.
-func (r *record) reservation() name { return name{r.qualifier, r.call} }
 
 // view returns the session as it is now.
 func (r *record) view(function string, now micros) sessions.Session {

@@ -87,10 +87,11 @@ type touch struct {
 
 // applyPut also ends the reservation that the session was, in whose place it came.
 func (f *function) applyPut(r *record) {
-	for _, n := range []name{r.name, r.reservation()} {
-		if old := f.active[n]; old != nil {
-			f.unlink(old)
-		}
+	if old := f.active[r.name]; old != nil {
+		f.unlink(old)
+	}
+	if from, bound := r.reservation(); bound && f.active[from] != nil {
+		f.unlink(f.active[from])
 	}
 	f.link(r)
 	f.high = max(f.high, r.epoch, r.born)
