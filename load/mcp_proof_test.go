@@ -110,8 +110,8 @@ func TestMCPBehindARoundRobinIsBroken(t *testing.T) {
 	p.Requests = 200
 	r, m := doMCP(t, p)
 	require.Equal(t, load.Broken, r.Verdict, r.Why)
-	require.Greater(t, m.Misrouted, m.Unknown/2)
-	require.Greater(t, m.Refused, p.Requests/2, "most are not even told that the handshake is done")
+	require.Greater(t, m.Misrouted, m.Unknown/4)
+	require.Greater(t, m.Refused, p.Requests/10, "many are not even told that the handshake is done")
 }
 
 // An instance whose sessions are sent elsewhere since it died has lost them, and no other has been wronged.
