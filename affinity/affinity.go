@@ -31,10 +31,12 @@ type Rule interface {
 	Header() string
 }
 
-// Claim is what a request says of its session. With an ID of "" the function has no sessions.
+// Claim is what a request says of its session. The zero Claim is of a request that has none: any instance may serve it.
 type Claim struct {
 	ID    string
 	Fresh bool // the client gave no ID that counts: ID was generated here
+	// Reserve says that the instance may begin a session, and will choose the ID: see Learner. There is no ID yet.
+	Reserve bool
 	// Existing says that ID counts for an active session only: none is made for it.
 	Existing bool
 	// Unsigned is a raw ID in place of a signed cookie, as Function Compute's clients send what CreateSession gave
@@ -42,6 +44,9 @@ type Claim struct {
 	// for nothing else; ID and Fresh are for when there is no such session.
 	Unsigned string
 }
+
+// Sessionless says whether the request has no session, and may not get one.
+func (c Claim) Sessionless() bool { return c.ID == "" && !c.Reserve }
 
 // Grant is what a response tells the client of its session.
 type Grant struct {
@@ -76,6 +81,8 @@ func New(cfg Config, scope Scope) (Rule, error) {
 			return nil, errors.New("affinity: GENERATED_COOKIE needs signing keys")
 		}
 		return newCookieRule(cfg.Cookie, scope), nil
+	case sessions.AffinityMCPStreamable:
+		return newMCPRule(), nil
 	default:
 		return noneRule{}, nil
 	}

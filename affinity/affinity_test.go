@@ -89,7 +89,7 @@ func TestNewRefuses(t *testing.T) {
 		change func(*affinity.Config)
 		want   string
 	}{
-		"MCP streamable":       {func(c *affinity.Config) { c.Type = sessions.AffinityMCPStreamable }, "not built yet"},
+		"another header":       {func(c *affinity.Config) { c.Type = sessions.AffinityMCPStreamable }, "accepted is Mcp-Session-Id"},
 		"MCP SSE":              {func(c *affinity.Config) { c.Type = sessions.AffinityMCPSSE }, "not built yet"},
 		"a type nobody knows":  {func(c *affinity.Config) { c.Type = "STICKY" }, `"STICKY" is unknown`},
 		"a bad header":         {func(c *affinity.Config) { c.Header = "x" }, "affinity: header: "},

@@ -13,7 +13,7 @@ const (
 // Config says how a function's session ID travels: the key functions[].affinity.
 type Config struct {
 	Type    sessions.Affinity `yaml:"type"`
-	Header  string            `yaml:"header"` // HEADER_FIELD: the header's name, by Function Compute's rules
+	Header  string            `yaml:"header"` // HEADER_FIELD: the header's name, by Function Compute's rules; MCP_STREAMABLE: MCPHeader
 	Cookie  CookieConfig      `yaml:"cookie"` // GENERATED_COOKIE
 	SSEPath string            `yaml:"sse_path"`
 }

@@ -14,21 +14,21 @@ const (
 	MaxCookiePath = 1024
 )
 
+const acceptedTypes = "NONE, HEADER_FIELD, GENERATED_COOKIE and MCP_STREAMABLE"
+
 // Validate reports every problem of the configuration: the key, relative to functions[].affinity, such as "header" or
 // "cookie.same_site", and what is wrong with it and what is accepted. What the type does not use may be left empty, but
 // may not be wrong. It reports nothing if New accepts the configuration.
 func (c Config) Validate(report func(key, problem string)) {
 	switch c.Type {
-	case sessions.AffinityNone, sessions.AffinityHeader, sessions.AffinityCookie:
-	case sessions.AffinityMCPStreamable, sessions.AffinityMCPSSE:
-		report("type", fmt.Sprintf("%s is not built yet, accepted are NONE, HEADER_FIELD and GENERATED_COOKIE", c.Type))
+	case sessions.AffinityNone, sessions.AffinityHeader, sessions.AffinityCookie, sessions.AffinityMCPStreamable:
+	case sessions.AffinityMCPSSE:
+		report("type", fmt.Sprintf("%s is not built yet, accepted are %s", c.Type, acceptedTypes))
 	default:
-		report("type", fmt.Sprintf("%q is unknown, accepted are NONE, HEADER_FIELD and GENERATED_COOKIE", c.Type))
+		report("type", fmt.Sprintf("%q is unknown, accepted are %s", c.Type, acceptedTypes))
 	}
-	if c.Header != "" || c.Type == sessions.AffinityHeader {
-		if problem := headerNameProblem(c.Header); problem != "" {
-			report("header", problem)
-		}
+	if problem := c.headerProblem(); problem != "" {
+		report("header", problem)
 	}
 	if c.Cookie != (CookieConfig{}) || c.Type == sessions.AffinityCookie {
 		c.Cookie.validate(func(key, problem string) { report("cookie."+key, problem) })
@@ -37,6 +37,20 @@ func (c Config) Validate(report func(key, problem string)) {
 		if problem := ssePathProblem(c.SSEPath); problem != "" {
 			report("sse_path", problem)
 		}
+	}
+}
+
+// headerProblem is what is wrong with the header, or "". MCP's has one name, which clients and servers know.
+func (c Config) headerProblem() string {
+	switch {
+	case c.Header == "" && c.Type != sessions.AffinityHeader:
+		return ""
+	case c.Type != sessions.AffinityMCPStreamable:
+		return headerNameProblem(c.Header)
+	case !strings.EqualFold(c.Header, MCPHeader):
+		return fmt.Sprintf("%.40q is not MCP's, accepted is %s, or to leave it out", c.Header, MCPHeader)
+	default:
+		return ""
 	}
 }
 

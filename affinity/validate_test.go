@@ -26,6 +26,9 @@ func TestDefaultsAreValidForEveryType(t *testing.T) {
 	}
 	require.Empty(t, problems(affinity.Config{Type: sessions.AffinityNone}))
 	require.Empty(t, problems(affinity.Config{Type: sessions.AffinityHeader, Header: "X-Session-Id"}))
+	for _, name := range []string{"", "Mcp-Session-Id", "mcp-session-id"} {
+		require.Empty(t, problems(affinity.Config{Type: sessions.AffinityMCPStreamable, Header: name}))
+	}
 }
 
 func TestValidateReportsEveryProblemAtOnce(t *testing.T) {

@@ -80,7 +80,7 @@ func (c *call) agentTarget() (Function, *dialects.Error) {
 func (c *call) agentSessionID() (string, *dialects.Error) {
 	id, err := c.one("sessionId")
 	if err == nil && (id == "" || len(id) > maxSessionID) {
-		err = dialects.Invalid("sessionId", "accepted are 1 to 256 characters")
+		err = dialects.Invalid("sessionId", "accepted are 1 to 1024 characters")
 	}
 	c.session = id
 	return id, err

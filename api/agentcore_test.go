@@ -123,11 +123,11 @@ func TestAgentCoreRefusals(t *testing.T) {
 		refused := requireRefusal(t, dialects.AgentCore, w.call(t, admin, method, agentSessions+target, `{]`), 400, "ValidationException")
 		require.Equal(t, "CannotParse", refused["reason"], target)
 	}
-	for _, query := range []string{"", "?sessionId=", "?sessionId=a&sessionId=b", "?sessionId=" + strings.Repeat("x", 257), "?sessionId=a;b"} {
+	for _, query := range []string{"", "?sessionId=", "?sessionId=a&sessionId=b", "?sessionId=" + strings.Repeat("x", 1025), "?sessionId=a;b"} {
 		requireRefusal(t, dialects.AgentCore, w.call(t, admin, "GET", agentSessions+"get"+query, ""), 400, "ValidationException")
 		requireRefusal(t, dialects.AgentCore, w.call(t, admin, "PUT", agentSessions+"stop"+query, ""), 400, "ValidationException")
 	}
-	for _, headers := range [][]string{nil, {runtimeHeader}, {runtimeHeader + "a", runtimeHeader + "b"}, {runtimeHeader + strings.Repeat("x", 257)}} {
+	for _, headers := range [][]string{nil, {runtimeHeader}, {runtimeHeader + "a", runtimeHeader + "b"}, {runtimeHeader + strings.Repeat("x", 1025)}} {
 		requireRefusal(t, dialects.AgentCore, w.call(t, admin, "POST", agentRuntime, "", headers...), 400, "ValidationException")
 	}
 	requireRefusal(t, dialects.AgentCore, w.call(t, admin, "PUT", "/code-interpreters/tools/sessions/start", ""), 400, "ValidationException")

@@ -21,7 +21,7 @@ func (c *call) agentStopRuntime() (any, *dialects.Error) {
 	}
 	ids := c.r.Header.Values(dialects.RuntimeSessionHeader)
 	if len(ids) != 1 || ids[0] == "" || len(ids[0]) > maxSessionID {
-		return nil, dialects.Invalid("runtimeSessionId", "accepted is one, of 1 to 256 characters")
+		return nil, dialects.Invalid("runtimeSessionId", "accepted is one, of 1 to 1024 characters")
 	}
 	c.session = ids[0]
 	f, err := c.runtimeTarget()

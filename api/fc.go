@@ -71,15 +71,15 @@ func allowed(methods map[string]operation) string {
 func named(id string, run func(*call, string) (any, *dialects.Error)) func(*call) (any, *dialects.Error) {
 	return func(c *call) (any, *dialects.Error) {
 		if id == "" || len(id) > maxSessionID {
-			return nil, dialects.Invalid("sessionId", "accepted are 1 to 256 characters")
+			return nil, dialects.Invalid("sessionId", "accepted are 1 to 1024 characters")
 		}
 		c.session = id
 		return run(c, id)
 	}
 }
 
-// maxSessionID is the length in bytes of the longest session ID that is looked up: AgentCore's.
-const maxSessionID = 256
+// maxSessionID is the length in bytes of the longest session ID that is looked up: MCP's.
+const maxSessionID = 1024
 
 func notSupported(c *call) (any, *dialects.Error) {
 	return nil, &dialects.Error{Code: dialects.CodeNotSupported, Status: http.StatusBadRequest, Message: c.name + " is not supported"}

@@ -78,7 +78,7 @@ func TestFCListSessionsFiltersAndPages(t *testing.T) {
 		for _, query := range []string{
 			"limit=0", "limit=-1", "limit=1001", "limit=x", "limit=1.0", "limit=1&limit=1", "sessionStatus=Paused", "sessionStatus=Active,Expired",
 			"sessionStatus=Active&sessionStatus=Expired", "qualifier=a/b", "qualifier=a&qualifier=a", "sessionId=a&sessionId=b",
-			"sessionId=" + strings.Repeat("x", 257), "sessionStatus=Active;x", "sessionId=%zz", "nextToken=x", "nextToken=a&nextToken=b",
+			"sessionId=" + strings.Repeat("x", 1025), "sessionStatus=Active;x", "sessionId=%zz", "nextToken=x", "nextToken=a&nextToken=b",
 		} {
 			requireRefusal(t, dialects.FC, w.call(t, admin, "GET", fcSessions+"?"+query, ""), 400, "InvalidArgument")
 		}

@@ -50,6 +50,8 @@ func (c *call) fcCreateSession() (any, *dialects.Error) {
 // creatable says whether a session may be made with that ID; "" is for a generated one.
 func (c *call) creatable(f Function, id string) *dialects.Error {
 	switch {
+	case f.Affinity == sessions.AffinityMCPStreamable || f.Affinity == sessions.AffinityMCPSSE:
+		return dialects.Invalid("functionName", "sessions of a function with "+string(f.Affinity)+" are made by its instances, which choose the IDs, accepted is to initialise one as a client of MCP")
 	case f.Affinity != sessions.AffinityHeader && f.Affinity != sessions.AffinityCookie:
 		return dialects.Invalid("functionName", "the function's affinity is "+string(f.Affinity)+", accepted are HEADER_FIELD and GENERATED_COOKIE")
 	case id == "":
@@ -163,7 +165,7 @@ func (c *call) fcListQuery() (q sessions.WalkQuery, bound []string, err *dialect
 		return q, nil, dialects.Invalid("qualifier", "cannot name a qualifier, accepted are "+sessions.NameForm)
 	}
 	if len(q.ID) > maxSessionID {
-		return q, nil, dialects.Invalid("sessionId", "accepted are up to 256 characters")
+		return q, nil, dialects.Invalid("sessionId", "accepted are up to 1024 characters")
 	}
 	if q.States, err = fcStates(values["sessionStatus"]); err != nil {
 		return q, nil, err

@@ -172,5 +172,5 @@ func TestAmbiguousPaths(t *testing.T) {
 	require.Len(t, members(t, w.call(t, admin, "GET", fcSessions+"/", ""))["sessions"], 1)
 	require.Equal(t, "s", members(t, w.call(t, admin, "GET", fcSessions+"/s/", ""))["sessionId"])
 	requireRefusal(t, dialects.FC, w.call(t, admin, "DELETE", fcSessions+"/x%2F..%2Fs", ""), http.StatusNotFound, "SessionNotFound")
-	requireRefusal(t, dialects.FC, w.call(t, admin, "GET", fcSessions+"/"+strings.Repeat("x", 257), ""), 400, "InvalidArgument")
+	requireRefusal(t, dialects.FC, w.call(t, admin, "GET", fcSessions+"/"+strings.Repeat("x", 1025), ""), 400, "InvalidArgument")
 }

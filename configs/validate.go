@@ -16,10 +16,14 @@ import (
 	"github.com/limpet-proxy/limpet/sessions/redisstore"
 )
 
-// settle fills in defaults that depend on other keys: the default idle timeout does not outlive a shorter ttl, and
-// isolation means one session an instance. What the file says is left for Validate to judge.
+// settle fills in defaults that depend on other keys: the default idle timeout does not outlive a shorter ttl, isolation
+// means one session an instance, and MCP has a header of its own. What the file says is left for Validate to judge.
 func (d *decoder) settle(cfg *Config) {
 	for i := range cfg.Functions {
+		a := &cfg.Functions[i].Affinity
+		if a.Type == sessions.AffinityMCPStreamable && !d.given(fmt.Sprintf("functions[%d].affinity.header", i)) {
+			a.Header = affinity.MCPHeader
+		}
 		s, at := &cfg.Functions[i].Sessions, fmt.Sprintf("functions[%d].sessions.", i)
 		if !d.given(at+"idle_timeout") && s.TTL >= sessions.MinTTL {
 			s.IdleTimeout = min(s.IdleTimeout, s.TTL)

@@ -43,7 +43,7 @@ func (c Config) warn(report report) {
 // warnUnused is about keys of an affinity that is not chosen. They may wait there for the type to change.
 func warnUnused(c affinity.Config, report report) {
 	std := affinity.DefaultConfig()
-	if c.Header != std.Header && c.Type != sessions.AffinityHeader {
+	if c.Header != std.Header && c.Type != sessions.AffinityHeader && c.Type != sessions.AffinityMCPStreamable {
 		report("header", fmt.Sprintf("is not used with type %s, accepted with type %s", c.Type, sessions.AffinityHeader))
 	}
 	if c.Cookie != std.Cookie && c.Type != sessions.AffinityCookie {

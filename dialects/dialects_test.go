@@ -48,6 +48,7 @@ func TestDialectOfAPath(t *testing.T) {
 		}
 	}
 	require.Equal(t, "limpet", dialects.Own.String())
+	require.Equal(t, "mcp", dialects.MCP.String())
 }
 
 func TestSegments(t *testing.T) {

@@ -101,6 +101,8 @@ func (d Dialect) Status(e *Error) int {
 		return http.StatusOK // of the call, HTTP's status says nothing
 	case d.isAWS():
 		return d.aws(e).status
+	case d == MCP && e.Code == CodeSessionExpired:
+		return http.StatusNotFound // only that makes a client initialise again
 	case e.Status == 0:
 		return http.StatusInternalServerError // net/http panics at a status that is none
 	default:
@@ -115,17 +117,21 @@ func asksToRetry(status int) bool {
 // Write answers with e in the dialect's words. The request ID goes where the dialect has it. Other headers that say
 // more are in w.Header() already. It returns the error of writing.
 func (d Dialect) Write(w http.ResponseWriter, requestID string, e *Error) error {
-	status, body := d.Status(e), any(fcBody{e.Code, e.Message, requestID})
+	own := fcBody{e.Code, e.Message, requestID}
+	status, body := d.Status(e), any(own)
 	h := w.Header()
 	h.Set("Limpet-Error", string(e.Code))
 	if d == GRPC {
 		writeGRPC(w, e)
 		return nil
 	}
-	if d.isAWS() {
+	switch {
+	case d.isAWS():
 		said := d.aws(e)
 		body = said.body(d, e)
 		h.Set("X-Amzn-Errortype", said.exception)
+	case d == MCP:
+		body = mcpBodyOf(e, own)
 	}
 	if name := d.RequestIDHeader(); name != "" {
 		h.Set(name, requestID)

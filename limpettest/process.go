@@ -23,9 +23,14 @@ const Patience = 20 * time.Second
 
 // Build builds the command under the race detector, as the tests themselves are, and returns the binary's path in dir.
 // root is Limpet's own module, where the tests are of another one.
-func Build(root, dir string) (string, error) {
+func Build(root, dir string) (string, error) { return build(root, dir, "-race") }
+
+// BuildBare is Build without the race detector, which costs time and memory: for what is measured.
+func BuildBare(root, dir string) (string, error) { return build(root, dir) }
+
+func build(root, dir string, flags ...string) (string, error) {
 	binary := filepath.Join(dir, "limpet")
-	cmd := exec.Command("go", "build", "-race", "-o", binary, "./cmd/limpet")
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, "./cmd/limpet")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build limpet: %w\n%s", err, out)
@@ -142,6 +147,9 @@ func (p *Process) Kill() {
 	_ = p.cmd.Process.Signal(syscall.SIGKILL)
 	<-p.done
 }
+
+// Pid is the process's ID.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Said is all that the process has written to its standard error.
 func (p *Process) Said() string {

@@ -17,7 +17,7 @@ const (
 	OutcomeHome    Outcome = iota // sent to the home of a session that was there
 	OutcomeCreated                // its session was made on the way
 	OutcomeRehomed                // its session was moved on the way
-	OutcomeNone                   // the function has no sessions
+	OutcomeNone                   // the request has no session
 	OutcomeError                  // Limpet answered it itself
 	outcomeCount
 )
@@ -72,6 +72,7 @@ type Function struct {
 	lookups         lazy // tier x result
 	rehomed         *prometheus.CounterVec
 	errors          *prometheus.CounterVec
+	ended           *prometheus.CounterVec
 }
 
 // Function returns the series of a function and qualifier. Called again with the same names, after a reload, it
@@ -96,6 +97,7 @@ func (m *Metrics) Function(name, qualifier string) *Function {
 		}),
 		rehomed: m.rehomed.MustCurryWith(own),
 		errors:  m.errors.MustCurryWith(own),
+		ended:   m.ended.MustCurryWith(prometheus.Labels{"function": name}),
 	}
 }
 
@@ -138,6 +140,13 @@ func (f *Function) Lookup(tier Tier, result Lookup) {
 func (f *Function) Created() {
 	if f != nil {
 		f.created.Inc()
+	}
+}
+
+// Closed counts a session that this replica ended because a message of its protocol said so.
+func (f *Function) Closed() {
+	if f != nil {
+		f.ended.WithLabelValues(EndedClosed.String()).Inc()
 	}
 }
 

@@ -104,7 +104,7 @@ func series() *Metrics {
 			"Sessions moved to another instance by this replica, by the reason: lost, restarted, gone, drained.",
 			with("reason")...),
 		ended: counters("sessions_ended_total",
-			"Sessions ended by this replica: swept (their time was over), lost (their instance stayed away), drained (their instance had drained).",
+			"Sessions ended by this replica: swept (their time was over), lost (their instance stayed away), drained (their instance had drained), closed (their client or instance said so, as MCP's can).",
 			"function", "how"),
 
 		storeOperations: counters("store_operations_total",

@@ -61,6 +61,7 @@ func useAll(m *metrics.Metrics) {
 	f.Lookup(metrics.TierStale, metrics.LookupFull)
 	f.Created()
 	f.Rehomed("instance lost")
+	f.Closed()
 	f.Error("NoCapacity")
 }
 
@@ -108,6 +109,7 @@ func TestEverySeriesIsExportedWithItsValue(t *testing.T) {
 		`limpet_requests_total{code="200",function="f",outcome="home",qualifier="q"} 1`,
 		`limpet_session_lookups_total{function="f",qualifier="q",result="full",tier="stale"} 1`,
 		`limpet_sessions_created_total{function="f",qualifier="q"} 1`,
+		`limpet_sessions_ended_total{function="f",how="closed"} 1`,
 		`limpet_sessions_ended_total{function="f",how="swept"} 4`,
 		`limpet_sessions_rehomed_total{function="f",qualifier="q",reason="lost"} 1`,
 		`limpet_sessions{function="f",instance="a",qualifier="q"} 7`,

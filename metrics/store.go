@@ -28,6 +28,7 @@ const (
 	OpOnce
 	OpForget
 	OpMark
+	OpBind
 	OpOther
 	opCount
 )
@@ -35,7 +36,7 @@ const (
 // String returns the label value.
 func (o StoreOp) String() string {
 	return word(uint8(o), "pin", "rehome", "end", "touch", "sweep", "get", "list", "report", "instances", "secret", "ping",
-		"update", "history", "qualifiers", "once", "forget", "mark", Other)
+		"update", "history", "qualifiers", "once", "forget", "mark", "bind", Other)
 }
 
 // StoreResult says how a call of the session store ended.
@@ -73,10 +74,11 @@ const (
 	EndedSwept   EndedHow = iota // their time was over
 	EndedLost                    // their instance stayed away for longer than the loss grace
 	EndedDrained                 // their instance had drained
+	EndedClosed                  // a message of their protocol said so
 )
 
 // String returns the label value.
-func (h EndedHow) String() string { return word(uint8(h), "swept", "lost", "drained") }
+func (h EndedHow) String() string { return word(uint8(h), "swept", "lost", "drained", "closed") }
 
 // storeOp are the series of one operation.
 type storeOp struct {

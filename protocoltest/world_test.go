@@ -32,7 +32,13 @@ func runTests(m *testing.M) int {
 
 // serve runs limpet serve on a configuration until the end of the test. Its listeners are on free ports of loopback
 // unless the configuration says otherwise.
-func serve(t *testing.T, config string) *limpettest.Process {
+func serve(t testing.TB, config string) *limpettest.Process {
+	t.Helper()
+	return serveBinary(t, binary, config)
+}
+
+// serveBinary is serve with another binary.
+func serveBinary(t testing.TB, binary, config string) *limpettest.Process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "limpet.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n"+config), 0o600))

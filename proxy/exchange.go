@@ -25,9 +25,11 @@ type exchange struct {
 	h         *Handler
 	plane     *Plane // in force when the request came
 	w         http.ResponseWriter
-	r         *http.Request // as it came; its body is watched
+	r         *http.Request // as it came; its body is watched; nil in a tunnel
 	fn        *Function     // nil until matched
 	client    client
+	method    string // as r has it, for the log: a tunnel has no r
+	path      string
 	requestID string
 
 	admin   bool                // came through Handler.Invoke
@@ -58,7 +60,7 @@ func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
 	plane := h.current(r.Context())
 	x := &exchange{
 		h: h, plane: plane, w: w, r: r, begun: time.Now(), client: plane.Trusted.client(r), requestID: requestID(r),
-		dialect: ownDialect(r),
+		method: r.Method, path: r.URL.Path, dialect: ownDialect(r),
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = &watchedBody{ReadCloser: r.Body, trailer: r.Trailer, x: x}
@@ -138,10 +140,11 @@ func (x *exchange) forward() {
 
 // acquire takes one of the request slots of the instance that the request goes to.
 func (x *exchange) acquire() error {
-	if x.fn.Table == nil {
+	s := x.use.Session()
+	if s == nil {
 		return x.pick()
 	}
-	inst, ok := x.fn.Pool.Lookup(x.use.Session().Home)
+	inst, ok := x.fn.Pool.Lookup(s.Home)
 	if !ok {
 		return errInstanceDown
 	}
@@ -152,7 +155,7 @@ func (x *exchange) acquire() error {
 	return nil
 }
 
-// pick chooses an instance for a function without sessions.
+// pick chooses an instance for a request without a session.
 func (x *exchange) pick() error {
 	inst, ok := x.fn.Pool.Pick((*instances.Instance).Full)
 	if ok && inst.Acquire() {

@@ -49,7 +49,7 @@ func (x *exchange) again(find func() error) {
 		x.fail(errInstanceDown)
 		return
 	}
-	if x.fn.Table != nil {
+	if x.use.Session() != nil {
 		if err := find(); err != nil {
 			x.fail(err)
 			return
@@ -58,7 +58,7 @@ func (x *exchange) again(find func() error) {
 	x.forward()
 }
 
-// move re-homes the session. If it ended meanwhile the request makes a new one.
+// move re-homes the session, or the slot for one. If it ended meanwhile the request makes a new one.
 func (x *exchange) move() error {
 	x.unguard() // the move itself ends the use of the session as it was
 	err := x.use.Rehome(x.r.Context())
@@ -130,7 +130,7 @@ func (x *exchange) fail(err error) {
 	if f.Code == dialects.CodeInternalError {
 		x.h.logger.Error("request failed", "error", err, "request_id", x.requestID)
 	}
-	if s := x.use.Session(); s != nil && f != errSessionEnded {
+	if s := x.session(); s != nil && f != errSessionEnded {
 		x.rule.Respond(x.w.Header(), x.grant(s))
 	}
 	x.nameRequest(x.w.Header())
@@ -142,8 +142,11 @@ func (x *exchange) fail(err error) {
 	}
 }
 
-// blame is the failure for a round trip that ended after the instance was reached.
+// blame is the failure for a round trip that ended after the instance was reached, or whose response Limpet refused.
 func (x *exchange) blame(err error) error {
+	if errors.As(err, new(*Failure)) {
+		return err
+	}
 	if x.body != nil && x.body.failed.Load() {
 		if refusal := x.body.refused.Load(); refusal != nil {
 			return refusal

@@ -24,34 +24,52 @@ type guard struct {
 	use  sessions.Use  // as the exchange had it: a copy, to ask only
 	bare *http.Request // the exchange's request without the guard
 	cut  context.CancelCauseFunc
-	late *time.Timer // starts watch; nil: it was started at once
-	stop chan struct{}
+	late *time.Timer   // starts watch; nil: it was started at once
+	stop chan struct{} // nil: it does not watch
 	gone chan struct{} // closed when watch has returned
 }
 
-// guard runs what follows under a context that ends with the use of the session.
+// guard runs what follows under a context that ends with the use of the session. What has no session yet is guarded from
+// when it gets one: see bind.
 func (x *exchange) guard() {
 	ctx, cut := context.WithCancelCause(x.r.Context())
-	g := &guard{x: x, use: x.use, bare: x.r, cut: cut, stop: make(chan struct{}), gone: make(chan struct{})}
-	x.watch, x.r = g, x.r.WithContext(ctx)
-	if x.fn.Config.Sessions.Isolation {
+	x.watch = &guard{x: x, bare: x.r, cut: cut}
+	x.r = x.r.WithContext(ctx)
+	if !x.use.Reserved() {
+		x.watch.begin(x.use)
+	}
+}
+
+// begin makes the guard one of use.
+func (g *guard) begin(use sessions.Use) {
+	g.use, g.stop, g.gone = use, make(chan struct{}), make(chan struct{})
+	if g.x.fn.Config.Sessions.Isolation {
 		go g.watch()
 		return
 	}
 	g.late = time.AfterFunc(guardAfter, g.watch)
 }
 
-// unguard ends the guard, and waits for it: afterwards it touches neither response nor connection, which may serve
-// another request.
-func (x *exchange) unguard() {
-	g := x.watch
-	if g == nil {
+// leave ends the guarding, and waits for it: afterwards the guard touches neither response nor connection, which may
+// serve another request.
+func (g *guard) leave() {
+	if g.stop == nil {
 		return
 	}
 	if g.late == nil || !g.late.Stop() {
 		close(g.stop)
 		<-g.gone
 	}
+	g.stop = nil
+}
+
+// unguard ends the guard and its context.
+func (x *exchange) unguard() {
+	g := x.watch
+	if g == nil {
+		return
+	}
+	g.leave()
 	g.cut(nil)
 	x.watch, x.r = nil, g.bare
 }
@@ -89,7 +107,7 @@ func (x *exchange) useEnded() bool { return x.cutBy() != nil }
 
 // cutBy is the failure for which the exchange is cut; nil if it is not.
 func (x *exchange) cutBy() *Failure {
-	if x.watch == nil {
+	if x.watch == nil || x.watch.stop == nil {
 		return nil
 	}
 	cause := context.Cause(x.r.Context())

@@ -2,13 +2,17 @@ package proxy
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
-// hold takes hold of the claimed session.
+// hold takes hold of the claimed session, or of a slot for the one that the instance may begin.
 func (x *exchange) hold() error {
+	if x.claim.Sessionless() {
+		return x.mayGoAnywhere()
+	}
 	use, err := x.find()
 	if err != nil {
 		return err
@@ -18,8 +22,20 @@ func (x *exchange) hold() error {
 	return nil
 }
 
+// mayGoAnywhere says whether a request without a session may be served by any instance. With isolation they are each one
+// session's alone, but for a browser's question what it may send (CORS), which says nothing of anybody.
+func (x *exchange) mayGoAnywhere() error {
+	if x.fn.Config.Sessions.Isolation && x.r.Method != http.MethodOptions {
+		return errIsolated
+	}
+	return nil
+}
+
 // find finds the claimed session, or makes it where the claim allows that.
 func (x *exchange) find() (sessions.Use, error) {
+	if x.claim.Reserve {
+		return x.fn.Table.Reserve(x.r.Context())
+	}
 	if x.claim.Existing {
 		return x.fn.Table.UseExisting(x.r.Context(), x.claim.ID)
 	}

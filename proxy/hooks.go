@@ -43,7 +43,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	tellCertificate(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
 	x.tellInvocation(out.Header)
-	if s := x.use.Session(); s != nil {
+	if s := x.session(); s != nil {
 		x.rule.Forward(out.Header, s.ID)
 		out.Header.Set(headerSessionID, s.ID)
 		out.Header.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
@@ -84,15 +84,13 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil
 		},
 	}
-	var incarnation uint64
-	if s := x.use.Session(); s != nil {
-		incarnation = s.Home.Incarnation
-	}
-	tr, err := x.fn.Transports.For(x.inst, incarnation)
+	tr, err := x.transport()
 	if err != nil {
 		return nil, err
 	}
-	res, err := tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
+	x.idle.request(r)
+	res, err := tr.RoundTrip(r)
 	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
 		x.switched = &switched{res: res, conn: conn, asked: r.Header.Get("Upgrade")}
 		return nil, errSwitched
@@ -100,19 +98,28 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// modifyResponse makes the response to the client. That the instance answered is the news it was told of delivered.
+// transport is that of the program which the request is for. One without a session is for any, and takes the one that lives
+// at the place now: sessions have connections to it.
+func (x *exchange) transport() (http.RoundTripper, error) {
+	var incarnation uint64
+	switch s := x.use.Session(); {
+	case s != nil:
+		incarnation = s.Home.Incarnation
+	case x.fn.Table != nil:
+		incarnation = x.inst.Home().Incarnation
+	}
+	return x.fn.Transports.For(x.inst, incarnation)
+}
+
+// modifyResponse makes the response to the client.
 func (x *exchange) modifyResponse(res *http.Response) error {
 	x.answered, x.status = time.Now(), res.StatusCode
 	h := res.Header
-	stripForeign(h, "")
-	if s := x.use.Session(); s != nil {
-		x.rule.Respond(h, x.grant(s))
-		h.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
-		if x.event.Kind != sessions.NoEvent {
-			h.Set(headerSessionEvent, eventHeader(x.event))
-		}
-		x.use.Delivered()
+	if err := x.learn(res); err != nil {
+		return err
 	}
+	stripForeign(h, "")
+	x.tellClient(h)
 	x.nameRequest(h)
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return nil // it has no body, and Connection says something else
@@ -120,12 +127,27 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 	if x.h.leaving.Load() {
 		h.Set("Connection", "close") // a client that asks again goes to another replica
 	}
-	res.Body = x.idle.body(res.Body)
+	x.idle.response(res)
 	if res.ContentLength < 0 || res.ProtoMajor >= 2 { // only chunks, and HTTP/2, have trailers
 		x.stripResponse(res.Trailer)
 		res.Body = &strippedTrailer{res.Body, res, x}
 	}
 	return nil
+}
+
+// tellClient tells the client of its session. That the instance answered is the news it was told of delivered.
+func (x *exchange) tellClient(h http.Header) {
+	s := x.session()
+	if s == nil {
+		x.rule.Respond(h, affinity.Grant{})
+		return
+	}
+	x.rule.Respond(h, x.grant(s))
+	h.Set(headerSessionEpoch, strconv.FormatUint(s.Epoch, 10))
+	if x.event.Kind != sessions.NoEvent {
+		h.Set(headerSessionEvent, eventHeader(x.event))
+	}
+	x.use.Delivered()
 }
 
 // nameRequest tells the client the request's ID, also where its dialect looks for it.

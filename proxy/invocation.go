@@ -45,9 +45,18 @@ func (x *exchange) match() (*Function, error) {
 		return nil, errNoInvocation
 	}
 	if fn := x.plane.Routes.Match(x.r); fn != nil {
-		return fn, nil
+		return x.routed(fn), nil
 	}
 	return nil, errFunctionNotFound
+}
+
+// routed is a function that host and path name. Its clients understand its own protocol.
+func (x *exchange) routed(fn *Function) *Function {
+	x.dialect = ownDialect(x.r)
+	if fn.Config.Affinity.Type == sessions.AffinityMCPStreamable {
+		x.dialect = dialects.MCP
+	}
+	return fn
 }
 
 // matchInvocation finds the function that an invocation names, if it may be invoked here. Another's path is routed like
@@ -57,8 +66,7 @@ func (x *exchange) matchInvocation(inv dialects.Invocation, bad *dialects.Error)
 	here := fn != nil && (x.admin || fn.Config.Invoke)
 	if !here && !x.admin {
 		if other := x.plane.Routes.Match(x.r); other != nil {
-			x.dialect = ownDialect(x.r)
-			return other, nil
+			return x.routed(other), nil
 		}
 	}
 	switch {
@@ -98,8 +106,13 @@ func (x *exchange) refusal() error {
 
 func (x *exchange) isInvocation() bool { return x.inv.Operation != "" }
 
-// hasOwnHeader says whether the session is named by the operation's own header.
+// hasOwnHeader says whether the session is named by the operation's own header. An MCP server on AgentCore's runtime names
+// its sessions itself, and clients send both IDs: only the server's tells where the state is, since an SDK makes up another
+// runtime session ID for each call.
 func (x *exchange) hasOwnHeader(fn *Function) bool {
+	if fn.Config.Affinity.Type == sessions.AffinityMCPStreamable && x.inv.Operation == dialects.InvokeAgentRuntime {
+		return false
+	}
 	return fn.Table != nil && x.inv.SessionHeader() != ""
 }
 

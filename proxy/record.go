@@ -25,6 +25,9 @@ func (x *exchange) finish() {
 	x.unguard()
 	x.idle.end()
 	x.release()
+	if p == nil && !x.skipBody() {
+		p = http.ErrAbortHandler
+	}
 	if p != nil {
 		panic(p)
 	}
@@ -53,6 +56,10 @@ func (x *exchange) aborted(p any) (told bool) {
 	}
 	why := x.brokenOff()
 	x.code = why.Code
+	if why == errBadGateway {
+		// What the instance sent before it broke off is the client's, who sees by it that something is missing.
+		http.NewResponseController(x.w).Flush() //nolint:errcheck // the response is broken as it is
+	}
 	return x.tellBroken(why)
 }
 
@@ -77,7 +84,7 @@ func (x *exchange) outcome() metrics.Outcome {
 	switch {
 	case x.code != "":
 		return metrics.OutcomeError
-	case x.fn == nil || x.fn.Table == nil:
+	case x.fn == nil || x.claim.ID == "":
 		return metrics.OutcomeNone
 	case x.event.Kind == sessions.EventCreated:
 		return metrics.OutcomeCreated

@@ -41,6 +41,8 @@ type world struct {
 	backs     []*httptest.Server
 	served    chan error
 	leave     sync.Once
+
+	reservation time.Duration // Rules.ReservationLife
 }
 
 // start runs a proxy for one function whose instances are the handlers, named a, b and so on. configure, if not nil,
@@ -53,7 +55,7 @@ func start(t *testing.T, configure func(*proxy.FunctionConfig), handlers ...http
 // speaking is start for a proxy that speaks protocols.
 func speaking(t *testing.T, protocols proxy.Protocols, configure func(*proxy.FunctionConfig), handlers ...http.Handler) *world {
 	t.Helper()
-	w := &world{t: t, protocols: protocols, cfg: proxy.DefaultFunctionConfig(), served: make(chan error, 1)}
+	w := &world{t: t, protocols: protocols, cfg: proxy.DefaultFunctionConfig(), served: make(chan error, 1), reservation: time.Minute}
 	w.cfg.Name = "f"
 	health := instances.HealthConfig{Path: "/healthz", Interval: 20 * time.Millisecond, Timeout: time.Second, Failures: 3, Successes: 1}
 	w.cfg.Instances.Health = &health
@@ -147,6 +149,7 @@ func (w *world) function() *proxy.Function {
 			Function: w.cfg.Name, Qualifier: w.cfg.Qualifier, Config: w.cfg.Sessions, Affinity: w.cfg.Affinity.Type,
 			OnLoss: w.cfg.OnInstanceLoss, LossGrace: w.cfg.LossGrace, Wait: w.cfg.WhenFull.Wait,
 			AliveWithin: w.cfg.Instances.AliveWithin(),
+			Immovable:   w.cfg.Affinity.Type == sessions.AffinityMCPStreamable, ReservationLife: w.reservation,
 		}})
 		f.Table = w.table
 	}

@@ -19,7 +19,7 @@ const (
 func (t *Table) depart(ctx context.Context, u *Use) error {
 	old, mode := *u.s, u.mode
 	var err error
-	if t.rules.OnLoss == LossFail {
+	if t.rules.endsDrained() {
 		err = t.mayDepart(ctx, old)
 	} else if err = t.rehome(ctx, u, RehomeRequest{Reason: ReasonDrained, Drained: true}); err == nil {
 		t.cache.conclude(old.Key, old.Epoch, ErrDrained) // its other uses
@@ -36,7 +36,7 @@ func (t *Table) depart(ctx context.Context, u *Use) error {
 	if err := t.endDrained(ctx, old, err); err != nil {
 		return err
 	}
-	return t.follow(ctx, u, Use{mode: mode}, old.ID)
+	return t.follow(ctx, u, mode, old.ID)
 }
 
 // stays says whether err means that the session stays where it is: it need not leave, or it cannot.
@@ -46,11 +46,7 @@ func stays(err error) bool {
 
 // mayDepart asks the store whether the session is to leave its home because that has drained: nil. ErrAlive if not.
 func (t *Table) mayDepart(ctx context.Context, s Session) error {
-	_, err := t.store.Rehome(ctx, RehomeRequest{Session: s, Drained: true, Placement: t.placement(nil)})
-	if errors.Is(err, ErrFull) {
-		return nil // it could leave, if there were anywhere to go
-	}
-	return err
+	return t.mayLeave(ctx, s, RehomeRequest{Drained: true})
 }
 
 // endDrained ends a session that may depart; one that is no more, as gone says, only here.
@@ -121,7 +117,7 @@ func (t *Table) empty(ctx context.Context, h Home, d *Departures) error {
 
 // send moves or ends one session.
 func (t *Table) send(ctx context.Context, s Session, d *Departures) error {
-	if t.rules.OnLoss == LossFail {
+	if t.rules.endsDrained() {
 		return t.dismiss(ctx, s, d)
 	}
 	_, moved, err := t.move(ctx, RehomeRequest{Session: s, Reason: ReasonDrained, Drained: true})

@@ -23,7 +23,7 @@ func (t *Table) settle(ctx context.Context, u *Use, state HomeState, since time.
 		}
 		return t.renew(ctx, u)
 	}
-	err := t.rehome(ctx, u, RehomeRequest{Reason: reason(state), Certain: state == HomeGone})
+	err := t.leave(ctx, u, RehomeRequest{Reason: reason(state), Certain: state == HomeGone})
 	if errors.Is(err, ErrAlive) && state == HomeLost {
 		return nil // another replica reaches it: let the dial decide
 	}
@@ -52,11 +52,9 @@ func (t *Table) seek(ctx context.Context, u *Use) error {
 func (t *Table) leaveUnknown(ctx context.Context, u *Use) error {
 	r := RehomeRequest{Reason: ReasonGone}
 	if t.rules.OnLoss != LossFail {
-		return t.rehome(ctx, u, r)
+		return t.leave(ctx, u, r)
 	}
-	// Without candidates nothing moves: only the store's clock can tell how long ago a sight was.
-	r.Session, r.AliveWithin, r.Placement = *u.s, t.rules.AliveWithin, t.placement(nil)
-	_, err := t.store.Rehome(ctx, r)
+	err := t.mayLeave(ctx, *u.s, r) // only the store's clock can tell how long ago a sight was
 	switch {
 	case errors.Is(err, ErrMoved), errors.Is(err, ErrNotFound):
 		t.cache.doubt(u.s.Key)
@@ -79,14 +77,18 @@ func reason(state HomeState) string {
 
 // Rehome moves the session to another instance because the dial of its home was refused, and makes u a use of what
 // it is now; when another exchange or replica has moved it already, that is what u becomes. With LossFail it moves
-// nothing. On an error u is as it was.
+// nothing. An Immovable session ends. On an error u is as it was or, where the session ended, the zero Use. A reservation,
+// which has no state yet, is moved whatever the rules.
 //
 // Errors: ErrHomeUnavailable, ErrFull, ErrNoInstance, ErrNotFound (it ended meanwhile), ErrUnavailable, ctx's own.
 func (u *Use) Rehome(ctx context.Context) error {
-	if u.table.rules.OnLoss == LossFail {
+	switch {
+	case u.reserved != nil:
+		return u.table.rehomeReserved(ctx, u)
+	case u.table.rules.OnLoss == LossFail:
 		return ErrHomeUnavailable
 	}
-	return u.table.rehome(ctx, u, RehomeRequest{Reason: ReasonLost, Certain: true})
+	return u.table.leave(ctx, u, RehomeRequest{Reason: ReasonLost, Certain: true})
 }
 
 // rehome is one flight of Store.Rehome for the use's session.
@@ -132,7 +134,8 @@ func (t *Table) move(ctx context.Context, r RehomeRequest) (s Session, moved boo
 	return s, err == nil, err
 }
 
-// renew ends the use's session, whose home will not come back, and makes u a use of a new one, if its mode allows it.
+// renew ends the use's session, whose home will not come back, and makes u a use of a new one, if its mode and the rules
+// allow it.
 func (t *Table) renew(ctx context.Context, u *Use) error {
 	old, mode := *u.s, u.mode
 	u.Abandon() // or it would be in flight, and its session Ending
@@ -142,12 +145,16 @@ func (t *Table) renew(ctx context.Context, u *Use) error {
 	case !errors.Is(err, ErrMoved) && !errors.Is(err, ErrNotFound):
 		return err
 	}
-	return t.follow(ctx, u, Use{mode: mode}, old.ID)
+	return t.follow(ctx, u, mode, old.ID)
 }
 
-// follow makes u, which holds nothing, a use of what comes after an ended session, in the mode of next.
-func (t *Table) follow(ctx context.Context, u *Use, next Use, id string) error {
-	next.table = t
+// follow makes u, which holds nothing, a use of what comes after an ended session: in this mode, unless sessions are
+// Immovable, for then the client is to hear that its session is no more.
+func (t *Table) follow(ctx context.Context, u *Use, mode Mode, id string) error {
+	next := Use{table: t, mode: mode}
+	if t.rules.Immovable {
+		next.mode = Existing
+	}
 	if err := t.load(ctx, id, &next); err != nil {
 		return err
 	}

@@ -20,6 +20,12 @@ func (o Observed) Pin(ctx context.Context, r PinRequest) (s Session, created boo
 	return o.Store.Pin(ctx, r)
 }
 
+// Bind is Store.Bind, observed.
+func (o Observed) Bind(ctx context.Context, r BindRequest) (s Session, created bool, err error) {
+	defer o.done("bind", time.Now(), &err)
+	return o.Store.Bind(ctx, r)
+}
+
 // Rehome is Store.Rehome, observed.
 func (o Observed) Rehome(ctx context.Context, r RehomeRequest) (s Session, err error) {
 	defer o.done("rehome", time.Now(), &err)

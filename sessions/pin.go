@@ -90,7 +90,8 @@ func (t *Table) fetch(ctx context.Context, key Key, ask func(context.Context) (S
 }
 
 // fly joins or starts the flight of this kind for key and takes hold of the entry that it brings. If what a flight of
-// others brings is in doubt by then, it asks again.
+// others brings is in doubt by then, it asks again. So it does when that flight found no session: one may have come
+// between the flight's question and this call, which must find it.
 func (t *Table) fly(ctx context.Context, kind string, key Key, u *Use, ask func(context.Context) (*entry, error)) error {
 	for n := 0; ; n++ {
 		asked := false
@@ -100,6 +101,9 @@ func (t *Table) fly(ctx context.Context, kind string, key Key, u *Use, ask func(
 		})
 		select {
 		case r := <-done:
+			if errors.Is(r.Err, ErrNotFound) && !asked && n == 0 {
+				continue
+			}
 			if r.Err != nil {
 				return r.Err
 			}

@@ -109,9 +109,21 @@ type RehomeRequest struct {
 	Placement
 }
 
+// BindRequest asks that a reservation becomes a session: see Pins.Bind.
+type BindRequest struct {
+	Reservation Session // as Pin or Rehome returned it
+	ID          string  // of its function and qualifier; not a reservation's
+	Settings            // of the session
+}
+
 // Pins change which session has a key and where its home is. Every operation is atomic, linearizable per key and
 // idempotent: repeated by a client that lost the answer, it gives the same result. Capacity (PerInstance) and
 // isolation hold under any race. All may return ErrUnavailable.
+//
+// A reservation is a session under a key that ReservedKey made: a slot for a session whose ID is not known yet. Pin makes
+// it, with Mode Create and a short TTL; Rehome may move it; End, with keep or without, ends it without a trace, as its
+// deadline does. It counts where sessions are counted, and uses an instance up where there is isolation; nothing lists it,
+// and to Get, History and Update it is not there.
 type Pins interface {
 	// Pin returns the Active session of the key, or makes one on the least loaded candidate with room. A record
 	// whose deadline has passed counts as ended. created says whether this call made it. The store refuses
@@ -119,6 +131,15 @@ type Pins interface {
 	//
 	// ErrExists, ErrNotFound by Mode; ErrFull when no candidate has room or none was given; ErrIDReuse; ErrMismatch.
 	Pin(ctx context.Context, r PinRequest) (s Session, created bool, err error)
+	// Bind makes a live reservation, of the epoch given, the session of an ID: created now, with the reservation's home,
+	// affinity and origin, with an epoch above any that the ID had and with no event pending, for whoever binds tells the
+	// client. The reservation is gone with that, in one step: the slot stays taken throughout. created says that this
+	// reservation became the session; so it says when asked again. An Active session of the ID with the very same home
+	// is returned instead, created false, and the reservation, should it live, gives its slot back.
+	//
+	// ErrExists when the ID has an Active session elsewhere; ErrNotFound when the reservation is over, or its epoch another;
+	// ErrIDReuse.
+	Bind(ctx context.Context, r BindRequest) (s Session, created bool, err error)
 	// Rehome moves the session to another instance than its home and raises the epoch by one. The home's slot is
 	// given back. The same place with a greater incarnation is another instance.
 	//
@@ -157,7 +178,8 @@ type Life interface {
 	// too: it keeps the ended session Ending. ErrUnavailable, together with what is known nevertheless.
 	Touch(ctx context.Context, touches []Touch) (stale []int, err error)
 	// Sweep ends the function's sessions whose deadline has passed (kept as Ended, with the deadline as EndedAt),
-	// forgets ended ones whose retention is over, and returns how many it ended. Correctness never waits for it:
+	// forgets ended ones whose retention is over, and returns how many it ended, reservations among them. Correctness
+	// never waits for it:
 	// every operation treats a passed deadline as the end. ErrUnavailable.
 	Sweep(ctx context.Context, function string) (ended int, err error)
 }

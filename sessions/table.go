@@ -40,6 +40,12 @@ type Rules struct {
 	OnLoss    LossPolicy
 	LossGrace time.Duration // LossFail: how long the home may stay away before the session ends
 	Wait      time.Duration // how long a new session may wait for a slot
+	// ReservationLife is how long an instance may take to answer the request that makes a session whose ID it chooses;
+	// 0 means DefaultReservationLife.
+	ReservationLife time.Duration
+	// Immovable sessions are never moved, for their state is gone with their home and a protocol tells the client to begin
+	// anew: where others are moved they end. OnLoss says when.
+	Immovable bool
 	// AliveWithin is how recent another replica's sight of a healthy home must be to forbid a re-home.
 	AliveWithin time.Duration
 	// Versions has the rules that differ by the version of the home, with all versions of the function; nil: there is one,
@@ -185,6 +191,9 @@ func (t *Table) UseExisting(ctx context.Context, id string) (Use, error) {
 
 func (t *Table) use(ctx context.Context, id string, mode Mode) (Use, error) {
 	u := Use{table: t, mode: mode}
+	if t.key(id).Reserved() {
+		return Use{}, ErrNotFound
+	}
 	if t.cache.hit(t.key(id), time.Now(), &u) {
 		t.observe(TierCache, false, nil)
 	} else if err := t.load(ctx, id, &u); err != nil {

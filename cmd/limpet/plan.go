@@ -48,10 +48,16 @@ func (in plan) idle(cfg proxy.FunctionConfig) proxy.FunctionConfig {
 	return cfg
 }
 
+// reservationGrace is how long a slot is kept for a session beyond what its instance may take to answer: for the request's
+// body to be sent, and the ID to be bound.
+const reservationGrace = 30 * time.Second
+
 func rules(cfg proxy.FunctionConfig) sessions.Rules {
 	return sessions.Rules{
 		Function: cfg.Name, Qualifier: cfg.Qualifier, Config: cfg.Sessions, Affinity: cfg.Affinity.Type,
 		OnLoss: cfg.OnInstanceLoss, LossGrace: cfg.LossGrace, Wait: cfg.WhenFull.Wait,
-		AliveWithin: cfg.Instances.AliveWithin(),
+		AliveWithin:     cfg.Instances.AliveWithin(),
+		Immovable:       cfg.Affinity.Type == sessions.AffinityMCPStreamable,
+		ReservationLife: cfg.Timeouts.Connect + cfg.Timeouts.ResponseHeader + reservationGrace,
 	}
 }

@@ -45,6 +45,7 @@ var storeOps = map[string]metrics.StoreOp{
 	"sweep": metrics.OpSweep, "get": metrics.OpGet, "list": metrics.OpList, "report": metrics.OpReport,
 	"instances": metrics.OpInstances, "secret": metrics.OpSecret, "ping": metrics.OpPing,
 	"update": metrics.OpUpdate, "history": metrics.OpHistory, "qualifiers": metrics.OpQualifiers, "once": metrics.OpOnce, "forget": metrics.OpForget, "mark": metrics.OpMark,
+	"bind": metrics.OpBind,
 }
 
 // storeResult tells an answer that is not the wanted one from no answer.

@@ -30,11 +30,11 @@ func (f *function) lastKept(n name, now micros) *record {
 
 // called returns the youngest record of an ID that a call with a fingerprint made, or nil.
 func (f *function) called(n name, now micros) *record {
-	if r := f.active[n]; r != nil && r.call != "" {
+	if r := f.active[n]; r != nil && r.fingerprinted() {
 		return r
 	}
 	for r := range f.past(n, now) {
-		if !r.deleted && r.call != "" {
+		if !r.deleted && r.fingerprinted() {
 			return r
 		}
 	}

@@ -24,6 +24,7 @@ type function struct {
 
 	mu        sync.Mutex // guards all below, and the order of this function's entries in the log
 	active    map[name]*record
+	reserved  map[name]*record   // the Active ones that no listing has
 	ended     map[name][]*record // oldest first
 	listing   map[sessions.State]*tree
 	residents map[sessions.State]*tree // by place
@@ -51,7 +52,7 @@ func newIndex(less func(a, b *record) bool) map[sessions.State]*tree {
 func newFunction(called string, c clock, log *wal) *function {
 	return &function{
 		name: called, clock: c, log: log,
-		active: map[name]*record{}, ended: map[name][]*record{},
+		active: map[name]*record{}, reserved: map[name]*record{}, ended: map[name][]*record{},
 		listing: newIndex(byCreation), residents: newIndex(byPlace),
 		deadlines: newTree(byDeadline), leaving: newTree(byForgetting),
 		loads: map[sessions.Home]*load{}, places: map[place]*instance{},
@@ -80,8 +81,12 @@ func (f *function) write(e entry) seq {
 func (f *function) link(r *record) {
 	r.reckon()
 	f.active[r.name] = r
-	f.listing[sessions.Active].Set(r)
-	f.residents[sessions.Active].Set(r)
+	if r.reserved() {
+		f.reserved[r.name] = r
+	} else {
+		f.listing[sessions.Active].Set(r)
+		f.residents[sessions.Active].Set(r)
+	}
 	f.deadlines.Set(r)
 	f.take(r.home)
 }
@@ -89,6 +94,7 @@ func (f *function) link(r *record) {
 // unlink removes an Active record from all indices, and gives its slot back.
 func (f *function) unlink(r *record) {
 	delete(f.active, r.name)
+	delete(f.reserved, r.name)
 	f.listing[sessions.Active].Delete(r)
 	f.residents[sessions.Active].Delete(r)
 	f.deadlines.Delete(r)
@@ -159,8 +165,12 @@ func (f *function) expire(now micros, limit int) (n int) {
 	return n
 }
 
-// finish ends an Active session, and keeps its record.
+// finish ends an Active session, and keeps its record; but not of a reservation.
 func (f *function) finish(r *record, at micros) {
+	if r.reserved() {
+		f.remove(r, at)
+		return
+	}
 	f.unlink(r)
 	r.ended = at
 	r.seq = f.write(kept{r})
@@ -172,7 +182,7 @@ func (f *function) remove(r *record, now micros) {
 	f.unlink(r)
 	r.ended = now
 	r.seq = f.write(removed{r.name, r.epoch})
-	if r.lease > now {
+	if r.lease > now && !r.reserved() {
 		r.deleted = true
 		f.linkEnded(r)
 	}

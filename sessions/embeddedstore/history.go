@@ -34,7 +34,7 @@ func (f *function) history(n name) (all []sessions.Session, need seq) {
 		add(r)
 	}
 	slices.Reverse(all)
-	if live != nil {
+	if live != nil && !n.reserved() {
 		add(live)
 	}
 	return all, need

@@ -22,7 +22,7 @@ func (f *function) get(n name) result {
 	defer f.mu.Unlock()
 	now := f.clock.now()
 	r := f.active[n]
-	if r == nil || r.expired(now) {
+	if r == nil || r.expired(now) || n.reserved() {
 		return result{need: f.lastEnd, err: sessions.ErrNotFound}
 	}
 	return result{s: r.view(f.name, now), need: r.seq}

@@ -45,7 +45,7 @@ func child(t *testing.T, role, dir, seed string) *exec.Cmd {
 	return cmd
 }
 
-// load pins, re-homes and ends sessions from many goroutines until it is killed, and prints a line for each
+// load pins, binds, re-homes and ends sessions from many goroutines until it is killed, and prints a line for each
 // acknowledged step. A line is one write: what the parent reads of it is whole.
 func load(dir, seed string) {
 	s, err := embeddedstore.Open(embeddedstore.Config{Path: dir})
@@ -64,9 +64,31 @@ func load(dir, seed string) {
 	select {}
 }
 
+// begin makes a session; of each four one is bound, and a reservation beside it is given back.
+func begin(ctx context.Context, s *embeddedstore.Store, id string, i int) (sessions.Session, error) {
+	r := request(id)
+	if i%4 != 3 {
+		got, _, err := s.Pin(ctx, r)
+		return got, err
+	}
+	var held [2]sessions.Session
+	for n := range held {
+		var err error
+		r.Key, r.Mode = sessions.ReservedKey(fn, "LATEST"), sessions.Create
+		if held[n], _, err = s.Pin(ctx, r); err != nil {
+			return sessions.Session{}, err
+		}
+	}
+	if _, err := s.End(ctx, held[0], false); err != nil {
+		return sessions.Session{}, err
+	}
+	got, _, err := s.Bind(ctx, sessions.BindRequest{Reservation: held[1], ID: id, Settings: r.Settings})
+	return got, err
+}
+
 func step(s *embeddedstore.Store, id string, i int) {
 	ctx := context.Background()
-	got, _, err := s.Pin(ctx, request(id))
+	got, err := begin(ctx, s, id, i)
 	if err != nil {
 		fmt.Println("error", err)
 		return

@@ -19,7 +19,7 @@ type record struct {
 	affinity sessions.Affinity
 	origin   sessions.Origin
 	label    string // Session.Name
-	call     string // the fingerprint of the call that made it
+	call     string // the fingerprint of the call that made it; of one that was bound, see bindCall
 	event    sessions.Event
 	created  micros
 	modified micros

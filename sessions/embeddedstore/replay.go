@@ -85,9 +85,13 @@ type touch struct {
 	told     bool
 }
 
+// applyPut also ends the reservation that the session was, in whose place it came.
 func (f *function) applyPut(r *record) {
 	if old := f.active[r.name]; old != nil {
 		f.unlink(old)
+	}
+	if from, bound := r.reservation(); bound && f.active[from] != nil {
+		f.unlink(f.active[from])
 	}
 	f.link(r)
 	f.high = max(f.high, r.epoch, r.born)
@@ -102,7 +106,7 @@ func (f *function) applyKept(r *record) {
 		}
 	}
 	f.linkEnded(r)
-	slices.SortFunc(f.ended[r.name], func(a, b *record) int { return cmp.Compare(a.born, b.born) })
+	slices.SortFunc(f.ended[r.name], func(a, b *record) int { return cmp.Compare(a.epoch, b.epoch) })
 }
 
 // applyRemoved removes whatever the key has. Should a snapshot know a younger session already, that one's entry

@@ -140,6 +140,9 @@ func (o *snapshotWriter) registry(f *function) {
 	for _, in := range f.places {
 		o.entry(f.name, known{in})
 	}
+	for _, r := range f.reserved {
+		o.entry(f.name, put{r})
+	}
 	for home, l := range f.loads {
 		if l.used {
 			o.entry(f.name, used{home})

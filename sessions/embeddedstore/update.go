@@ -21,7 +21,7 @@ func (f *function) update(r sessions.UpdateRequest) result {
 	defer f.mu.Unlock()
 	now := f.clock.now()
 	rec := f.live(name{r.Qualifier, r.ID}, now)
-	if rec == nil {
+	if rec == nil || rec.reserved() {
 		return result{need: f.lastEnd, err: sessions.ErrNotFound}
 	}
 	f.reckon(rec, func() {

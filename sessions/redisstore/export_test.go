@@ -82,7 +82,7 @@ func (s *Store) KeysOf(function, member, name string) Keys {
 func (s *Store) ScriptHashes() map[string]string {
 	c := s.scripts
 	return map[string]string{
-		c.pin.Hash(): "pin", c.rehome.Hash(): "rehome", c.end.Hash(): "end", c.touch.Hash(): "touch", c.due.Hash(): "due",
+		c.pin.Hash(): "pin", c.bind.Hash(): "bind", c.rehome.Hash(): "rehome", c.end.Hash(): "end", c.touch.Hash(): "touch", c.due.Hash(): "due",
 		c.sweep.Hash(): "sweep", c.purge.Hash(): "purge", c.read.Hash(): "read", c.history.Hash(): "history",
 		c.report.Hash(): "report", c.instances.Hash(): "instances", c.update.Hash(): "update", c.ended.Hash(): "ended",
 		c.members.Hash(): "members", c.once.Hash(): "once", c.mark.Hash(): "mark",

@@ -120,12 +120,12 @@ func (s *Store) active(q sessions.Query) reader {
 	}
 }
 
-// activeThere leaves out a session that was re-homed since its member was read.
+// activeThere leaves out a session that was re-homed since its member was read, and reservations.
 func (s *Store) activeThere(q sessions.Query) reader {
 	return func(ctx context.Context, entries []string) ([]sessions.Session, error) {
 		var keys []sessions.Key
 		for _, entry := range entries {
-			if k, ok := keyOf(q.Function, entry); ok {
+			if k, ok := keyOf(q.Function, entry); ok && !k.Reserved() {
 				keys = append(keys, k)
 			}
 		}

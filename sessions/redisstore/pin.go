@@ -124,6 +124,9 @@ func (s *Store) End(ctx context.Context, session sessions.Session, keep bool) (s
 // Update changes the settings of the key's Active session, in both directions. One that a TTL which is over already
 // ends with this is returned as it ended.
 func (s *Store) Update(ctx context.Context, r sessions.UpdateRequest) (sessions.Session, error) {
+	if r.Reserved() {
+		return sessions.Session{}, sessions.ErrNotFound
+	}
 	args := []any{member(r.Key), r.ID, "", "", "", maxAnswerAge.Milliseconds()}
 	if r.TTL != nil {
 		args[2] = r.TTL.Microseconds()

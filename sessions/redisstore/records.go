@@ -19,7 +19,7 @@ func (s *Store) Get(ctx context.Context, k sessions.Key) (sessions.Session, erro
 	if err != nil {
 		return sessions.Session{}, err
 	}
-	if len(got) == 0 || !got[0].ReadAt.Before(got[0].Deadline) {
+	if len(got) == 0 || k.Reserved() || !got[0].ReadAt.Before(got[0].Deadline) {
 		return sessions.Session{}, sessions.ErrNotFound
 	}
 	return got[0], nil
@@ -27,6 +27,9 @@ func (s *Store) Get(ctx context.Context, k sessions.Key) (sessions.Session, erro
 
 // History returns every record of the key's ID. A live one whose deadline has passed is one that has ended.
 func (s *Store) History(ctx context.Context, k sessions.Key) ([]sessions.Session, error) {
+	if k.Reserved() {
+		return nil, nil
+	}
 	m := member(k)
 	got, err := s.run(ctx, call{
 		script: s.scripts.history, function: k.Function,

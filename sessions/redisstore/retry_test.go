@@ -74,6 +74,11 @@ func lossy(t *testing.T) (*lossyProxy, *redisstore.Store) {
 	require.NoError(t, err)
 	_, err = s.End(t.Context(), warm, true)
 	require.NoError(t, err)
+	bound, created, err := s.Bind(t.Context(), bindAs(reserve(t, s), "warm too"))
+	require.NoError(t, err)
+	require.True(t, created)
+	_, err = s.End(t.Context(), bound, true)
+	require.NoError(t, err)
 	_, err = s.Once(t.Context(), own(t)+"-warm", time.Minute)
 	require.NoError(t, err)
 	return p, s
@@ -108,6 +113,43 @@ func TestLostAnswerOfPin(t *testing.T) {
 		_, _, err = s.Pin(t.Context(), r)
 		require.ErrorIs(t, err, sessions.ErrExists, "another call is another call")
 	}
+}
+
+// reserve takes a slot of the first home.
+func reserve(t *testing.T, s *redisstore.Store) sessions.Session {
+	r := request(t, "")
+	r.Candidates = homes[:1]
+	r.Key, r.Mode = sessions.ReservedKey(r.Function, r.Qualifier), sessions.Create
+	got, created, err := s.Pin(t.Context(), r)
+	require.NoError(t, err)
+	require.True(t, created)
+	return got
+}
+
+func bindAs(s sessions.Session, id string) sessions.BindRequest {
+	return sessions.BindRequest{Reservation: s, ID: id, Settings: s.Settings}
+}
+
+func TestLostAnswerOfBind(t *testing.T) {
+	t.Parallel()
+	p, s := lossy(t)
+	p.loseNext(t)
+	reserved := reserve(t, s)
+	p.loseNext(t)
+	first, created, err := s.Bind(t.Context(), bindAs(reserved, "x"))
+	require.NoError(t, err)
+	require.True(t, created, "a call sent twice meets the session that it made")
+	second := reserve(t, s)
+	p.loseNext(t)
+	got, created, err := s.Bind(t.Context(), bindAs(second, "x"))
+	require.NoError(t, err, "nor does it miss the slot that it gave back")
+	require.False(t, created)
+	require.Equal(t, first.Epoch, got.Epoch)
+	third := reserve(t, s)
+	p.loseNext(t)
+	ended, err := s.End(t.Context(), third, true)
+	require.NoError(t, err, "of which nothing is kept")
+	require.Equal(t, third.Epoch, ended.Epoch)
 }
 
 func TestLostAnswerOfRehome(t *testing.T) {

@@ -13,12 +13,12 @@ var scriptFiles embed.FS
 // scripts are the Lua programs. Each changes what belongs together in one atomic step, declares every key that it
 // touches, knows no clock but Redis TIME, and can be sent twice.
 type scripts struct {
-	pin, rehome, end, update, touch, due, sweep, purge, read, ended, history, members, once, report, mark, instances *redis.Script
+	pin, bind, rehome, end, update, touch, due, sweep, purge, read, ended, history, members, once, report, mark, instances *redis.Script
 }
 
 func loadScripts() scripts {
 	return scripts{
-		pin: loadScript("pin"), rehome: loadScript("rehome"), end: loadScript("end"), update: loadScript("update"),
+		pin: loadScript("pin"), bind: loadScript("bind"), rehome: loadScript("rehome"), end: loadScript("end"), update: loadScript("update"),
 		touch: loadScript("touch"), due: loadScript("due"), sweep: loadScript("sweep"), purge: loadScript("purge"),
 		read: loadScript("read"), ended: loadScript("ended"), history: loadScript("history"), members: loadScript("members"),
 		once: loadScript("once"), report: loadScript("report"), mark: loadScript("mark"), instances: loadScript("instances"),

@@ -45,6 +45,7 @@ func Checks() []Check {
 		pinChecks(), placementChecks(), raceChecks(), epochChecks(), rehomeChecks(), aliveChecks(), endChecks(), reuseChecks(),
 		expiryChecks(), touchChecks(), sweepChecks(), updateChecks(), fingerprintChecks(), endingChecks(), listChecks(),
 		residentChecks(), historyChecks(), reportChecks(), lossChecks(), drainChecks(), instanceChecks(), sharedChecks(), onceChecks(), nameChecks(),
+		reserveChecks(), bindChecks(), idChecks(),
 	} {
 		all = append(all, part...)
 	}

@@ -27,7 +27,7 @@ local busy = lease(IN_FLIGHT, r, member) > now
 finish(SESSION, member, id, r)
 r.ended, r.flags = now, bit.bor(r.flags, BY_CALL, busy and not kept and DELETED or 0)
 stored = encode(r)
-if kept or busy then keep(SESSION, member, id, r, now) end
+if (kept or busy) and not reserved(id) then keep(SESSION, member, id, r, now) end
 -- Nothing is left, or will be, that could tell the same call, sent again, that it has succeeded.
-if not kept then redis.call('SET', ANSWER, stored, 'PX', ARGV[5]) end
+if not kept or reserved(id) then redis.call('SET', ANSWER, stored, 'PX', ARGV[5]) end
 return answer(stored, r)

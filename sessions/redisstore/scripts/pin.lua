@@ -46,7 +46,8 @@ if not home then return {'FULL'} end
 
 local epoch = math.max(now, (tonumber(redis.call('HGET', MARKS, 'epoch')) or 0) + 1, old and old.epoch + 1 or 0)
 local r = {
-  flags = tonumber(ARGV[5]), affinity = tonumber(ARGV[6]), event = 1, epoch = epoch, created = now, modified = now, ended = 0,
+  -- A replica of before, which sweeps a reservation like any session, lists nothing that is deleted.
+  flags = bit.bor(tonumber(ARGV[5]), reserved(id) and DELETED or 0), affinity = tonumber(ARGV[6]), event = 1, epoch = epoch, created = now, modified = now, ended = 0,
   ttl = tonumber(ARGV[7]), idle = tonumber(ARGV[8]), call = call,
   version = home.version, id = home.id, incarnation = tonumber(home.incarnation), reason = '', from = '', move = '',
   name = ARGV[11], fingerprint = fingerprint,
@@ -57,6 +58,8 @@ redis.call('HSET', MARKS, 'epoch', int(epoch))
 take(home.slot, member)
 redis.call('SET', KEYS[SESSION], record)
 redis.call('ZADD', DEADLINES, int(ends), member)
-redis.call('ZADD', KEYS[SESSION + 1], 0, stamp(now) .. id)
-redis.call('SADD', QUALIFIERS, string.sub(member, 1, #member - #id - 1))
+if not reserved(id) then
+  redis.call('ZADD', KEYS[SESSION + 1], 0, stamp(now) .. id)
+  redis.call('SADD', QUALIFIERS, string.sub(member, 1, #member - #id - 1))
+end
 return {'NEW', record, ends, now, 0}

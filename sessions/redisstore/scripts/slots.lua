@@ -67,9 +67,13 @@ local function keep(first, member, id, r, now)
   hold(history, entry, over, now)
 end
 
+-- A reservation's ID begins with a byte that no other has: see sessions.ReservedKey. No listing has one.
+local function reserved(id) return string.byte(id) == 0 end
+
 -- expire ends a session at its deadline.
 local function expire(first, member, id, r, at, now)
   finish(first, member, id, r)
+  if reserved(id) then return end
   r.ended = at
   keep(first, member, id, r, now)
 end

@@ -1,0 +1,204 @@
+package protocoltest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/limpet-proxy/limpet/limpettest"
+)
+
+const (
+	mcpAgents = 16 // of each path
+	mcpCalls  = 20
+)
+
+// mcpWorld are MCP clients before Limpets before MCP servers.
+type mcpWorld struct {
+	t       *testing.T
+	servers []*toolServer
+	config  string
+	limpets []*limpettest.Process
+	through *balancer
+	agents  []*agent
+}
+
+// newMCPWorld runs three servers and replicas of Limpet, and connects the agents. An instance has slots for half of them, so
+// that two servers are just enough.
+func newMCPWorld(t *testing.T, store string, replicas int) *mcpWorld {
+	w := &mcpWorld{t: t}
+	var list strings.Builder
+	for _, name := range []string{"a", "b", "c"} {
+		s := startToolServer(t, name)
+		w.servers = append(w.servers, s)
+		fmt.Fprintf(&list, "{id: %s, url: \"http://%s\"}, ", name, s.addr)
+	}
+	w.config = store + "shutdown: {delay: 100ms, deadline: 300ms}\naccess_log: {enabled: false}\nfunctions:\n"
+	for name, path := range map[string]string{"json": jsonPath, "events": ssePath} {
+		w.config += fmt.Sprintf("  - {name: %s, match: {path: %s}, affinity: {type: MCP_STREAMABLE}, sessions: {per_instance: %d},\n"+
+			"     instances: {static: [%s], health: {interval: 200ms}}}\n", name, path, mcpAgents/2, list.String())
+	}
+	for range replicas {
+		w.limpets = append(w.limpets, serve(t, w.config))
+	}
+	w.through = newBalancer(t, w.addrs()...)
+	for i := range 2 * mcpAgents {
+		w.agents = append(w.agents, &agent{t: t, path: []string{jsonPath, ssePath}[i%2], through: w.through})
+	}
+	w.each(func(a *agent) { require.NoError(t, a.connect(t.Context())) })
+	return w
+}
+
+func (w *mcpWorld) addrs() (all []string) {
+	for _, p := range w.limpets {
+		all = append(all, p.Listen)
+	}
+	return all
+}
+
+// each runs do for all agents at once.
+func (w *mcpWorld) each(do func(*agent)) {
+	w.t.Helper()
+	var wg sync.WaitGroup
+	for _, a := range w.agents {
+		wg.Go(func() { do(a) })
+	}
+	wg.Wait()
+	if w.t.Failed() {
+		w.t.FailNow()
+	}
+}
+
+// count has every agent call, none of which may fail, and hear of each call on its stream.
+func (w *mcpWorld) count(calls int) {
+	w.t.Helper()
+	w.each(func(a *agent) {
+		for range calls {
+			require.NoError(w.t, a.call(w.t.Context()))
+		}
+	})
+	w.each(w.heardAll)
+}
+
+// heardAll waits until the agent's stream has brought a notification of each call, in order and once.
+func (w *mcpWorld) heardAll(a *agent) {
+	var want []string
+	for n := range a.count {
+		want = append(want, fmt.Sprint(a.home, " ", n+1))
+	}
+	require.EventuallyWithT(w.t, func(c *assert.CollectT) { assert.Equal(c, want, a.notifications()) }, limpettest.Patience, 20*time.Millisecond)
+}
+
+// active is how many sessions the session API lists as active, of both functions.
+func (w *mcpWorld) active() (n int) {
+	for _, function := range []string{"json", "events"} {
+		res, err := http.Get(fmt.Sprintf("http://%s/2023-03-30/functions/%s/sessions?limit=1000&sessionStatus=Active", w.limpets[0].Admin, function))
+		require.NoError(w.t, err)
+		defer res.Body.Close()
+		var list struct{ Sessions []json.RawMessage }
+		require.NoError(w.t, json.NewDecoder(res.Body).Decode(&list))
+		n += len(list.Sessions)
+	}
+	return n
+}
+
+// TestMCPClientsOfTheGoSDK are unmodified clients and servers of MCP's Go SDK, through one Limpet, and through two that
+// share a Redis, where each request of a session comes through another one than the last.
+func TestMCPClientsOfTheGoSDK(t *testing.T) {
+	for name, replicas := range map[string]int{"one": 1, "two on one Redis": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := ""
+			if replicas > 1 {
+				store = redis(t)
+			}
+			w := newMCPWorld(t, store, replicas)
+			w.count(mcpCalls)
+			require.Equal(t, len(w.agents), w.active())
+			w.loseAServer()
+			if replicas > 1 {
+				w.roll()
+			}
+			w.fillUp()
+			w.each(func(a *agent) { require.NoError(t, a.session.Close()) })
+			require.Zero(t, w.active(), "a DELETE gives the slot back")
+		})
+	}
+}
+
+// loseAServer kills one. Its clients get an error that says what has become of their session, and begin another; the others
+// notice nothing.
+func (w *mcpWorld) loseAServer() {
+	lost := w.servers[0]
+	lost.kill()
+	w.each(func(a *agent) {
+		theirs := a.home == lost.name
+		for n := 0; ; n++ {
+			err := a.call(w.t.Context())
+			if err == nil {
+				break
+			}
+			require.True(w.t, theirs, "%v", err)
+			require.Less(w.t, n, 5)
+			if errors.Is(err, mcp.ErrSessionMissing) {
+				require.NoError(w.t, a.connect(w.t.Context()))
+			}
+		}
+		require.NotEqual(w.t, lost.name, a.home)
+		require.Equal(w.t, map[bool]int{true: 2, false: 1}[theirs], a.begun)
+	})
+	w.count(3)
+}
+
+// roll replaces each Limpet under the agents' calls, as an orchestrator does: no call fails and no session is lost. The
+// streams that end with a Limpet are resumed through another one.
+func (w *mcpWorld) roll() {
+	var calling sync.WaitGroup
+	rolled := make(chan struct{})
+	calling.Go(func() {
+		w.each(func(a *agent) {
+			for {
+				require.NoError(w.t, a.call(w.t.Context()))
+				select {
+				case <-rolled:
+					return
+				default:
+				}
+			}
+		})
+	})
+	for i, old := range w.limpets {
+		w.through.set(w.limpets[1-i].Listen)
+		require.NoError(w.t, old.Stop())
+		w.limpets[i] = serve(w.t, w.config)
+		w.through.set(w.addrs()...)
+	}
+	close(rolled)
+	calling.Wait()
+	w.each(w.heardAll)
+	w.count(2)
+	for _, a := range w.agents {
+		if a.home != "a" && a.begun == 1 {
+			require.Greater(w.t, a.count, mcpCalls+5)
+		}
+	}
+}
+
+// fillUp counts the slots: those of two servers are all taken, one client more finds none, and one that leaves makes room.
+func (w *mcpWorld) fillUp() {
+	more := &agent{t: w.t, path: jsonPath, through: w.through}
+	require.Error(w.t, more.connect(w.t.Context()))
+	require.NoError(w.t, w.agents[0].session.Close()) // of the same function
+	require.NoError(w.t, more.connect(w.t.Context()))
+	require.NoError(w.t, more.call(w.t.Context()))
+	w.agents[0] = more
+}
