@@ -1,8 +1,10 @@
 package proxy_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -155,6 +157,7 @@ func TestIdleStreamIsCutAlone(t *testing.T) {
 			stall(t, w, client)
 			require.NoError(t, stop())
 			require.NoError(t, silent.ping())
+			require.Equal(t, http.StatusOK, do(t, client, w.request(http.MethodGet, "/next", nil, "X-Session-Id", "s")).StatusCode)
 			require.EqualValues(t, 1, dials.Load(), "on one connection")
 		})
 	}
@@ -200,6 +203,26 @@ func TestStreamsThatMoveAreNotCut(t *testing.T) {
 			require.Equal(t, http.StatusOK, a.StatusCode)
 			require.Len(t, a.body, c.answer)
 		})
+	}
+}
+
+// An upgrade by another listener is a tunnel's business from then on.
+func TestTunnelOfAnotherListenerIsNotCut(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle, c.Invoke = tight, true }, upgrading("websocket"))
+	c, err := net.Dial("tcp", w.admin().addr)
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\nX-Session-Id: s\r\n\r\n", fcPath)
+	br := bufio.NewReader(c)
+	res, err := http.ReadResponse(br, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
+	for begun := time.Now(); time.Since(begun) < 3*tight/2; time.Sleep(beat) {
+		fmt.Fprint(c, "ping")
+		_, err := io.ReadFull(br, make([]byte, 4))
+		require.NoError(t, err)
 	}
 }
 
