@@ -206,7 +206,8 @@ func TestClientAuthoritiesAreReplaced(t *testing.T) {
 	addr := listen(t, k)
 	client := &tls.Config{InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(1), Certificates: []tls.Certificate{alice.TLS}}
 	shows(t, addr, client)
-	shows(t, addr, client)
+	_, again := shows(t, addr, client)
+	require.False(t, again.ConnectionState().DidResume)
 	replace(t, ca.File, next.File)
 	_, err = k.Refresh()
 	require.NoError(t, err)

@@ -112,6 +112,36 @@ func TestGRPCFailureIsOneFrame(t *testing.T) {
 	}
 }
 
+// An instance may answer without the body, which then waits for nobody. A client that takes the answer slowly gets it all.
+func TestAnswerWithoutTheBodyIsTakenSlowly(t *testing.T) {
+	t.Parallel()
+	const length, window = 200_000, 10_000
+	w := startH2C(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = tight }, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write(make([]byte, length)) //nolint:errcheck // the client sees it
+	}))
+	f := w.wire()
+	require.NoError(t, f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}))
+	require.NoError(t, f.WriteWindowUpdate(0, 1<<20))
+	f.open(1, "x-session-id", "s")
+	for range 6 { // more than the instance lets wait
+		require.NoError(t, f.WriteData(1, false, make([]byte, 16<<10)))
+	}
+	got := 0
+	for got < length {
+		frame, err := f.ReadFrame()
+		require.NoError(t, err)
+		switch frame := frame.(type) {
+		case *http2.RSTStreamFrame:
+			require.Equal(t, http2.ErrCodeNo, frame.ErrCode, "after %d bytes", got)
+		case *http2.DataFrame:
+			if got += len(frame.Data()); got%window == 0 && got < length {
+				time.Sleep(3 * beat)
+				require.NoError(t, f.WriteWindowUpdate(1, window))
+			}
+		}
+	}
+}
+
 // Whatever bytes a client sends on a connection, the others are served.
 func TestHostileFramesHarmNobodyElse(t *testing.T) {
 	w := startH2C(t, func(c *proxy.FunctionConfig) { c.Sessions.PerInstance = 5000 }, echo())

@@ -80,6 +80,7 @@ func rest(t *testing.T, res *http.Response) answer {
 }
 
 func TestFailuresInGRPCsWords(t *testing.T) {
+	t.Parallel()
 	w := startH2C(t, func(c *proxy.FunctionConfig) {
 		c.Match.Path, c.Timeouts.Idle, c.RequestsPerInstance = "/", tight, 1
 	}, grpcServer())
@@ -116,6 +117,7 @@ func TestBrokenCallsEndWithAStatus(t *testing.T) {
 		"shutdown": {"/stream", "14", "InstanceUnavailable", func(w *world) { require.Equal(w.t, 1, w.shutdown(0)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := startH2C(t, func(f *proxy.FunctionConfig) {
 				isolated(f)
 				if name == "idle time" {

@@ -93,7 +93,9 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := tr.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
+	x.idle.request(r)
+	res, err := tr.RoundTrip(r)
 	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
 		x.switched = &switched{res: res, conn: conn, asked: r.Header.Get("Upgrade")}
 		return nil, errSwitched
@@ -130,7 +132,7 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 	if x.h.leaving.Load() {
 		h.Set("Connection", "close") // a client that asks again goes to another replica
 	}
-	res.Body = x.idle.body(res.Body)
+	x.idle.response(res)
 	if res.ContentLength < 0 || res.ProtoMajor >= 2 { // only chunks, and HTTP/2, have trailers
 		x.stripResponse(res.Trailer)
 		res.Body = &strippedTrailer{res.Body, res, x}

@@ -66,14 +66,6 @@ func instanceHTTP2() *http.HTTP2Config {
 	}
 }
 
-// awaitPreface bounds how long a new connection may take to say whether it speaks HTTP/2: net/http looks for that before
-// its own bound for heads begins.
-func (s *Server) awaitPreface(c net.Conn) {
-	if p := s.http.Protocols; p != nil && p.UnencryptedHTTP2() && s.http.ReadHeaderTimeout > 0 {
-		c.SetReadDeadline(time.Now().Add(s.http.ReadHeaderTimeout)) //nolint:errcheck // fails only on a closed connection
-	}
-}
-
 // bare is the connection that the listener accepted, whatever runs over it.
 func bare(c net.Conn) net.Conn {
 	if t, ok := c.(*tls.Conn); ok {

@@ -110,7 +110,7 @@ func TestHTTP2WithoutTLSIsOffByDefault(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.get("/", "s").StatusCode, "others are served")
 }
 
-// net/http looks for the preface before its own bound for heads begins.
+// The bound for heads holds while a client may still turn out to speak HTTP/2.
 func TestSilentConnectionsAreClosedBesideHTTP2Too(t *testing.T) {
 	w := speaking(t, proxy.Protocols{H2C: true}, nil, named("a"))
 	w.shutdown(0)

@@ -80,7 +80,6 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	defer s.mu.Unlock()
 	if state == http.StateNew {
 		s.fresh[c] = struct{}{}
-		s.awaitPreface(c)
 	} else {
 		delete(s.fresh, c)
 	}

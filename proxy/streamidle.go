@@ -69,30 +69,6 @@ func (s *streamIdle) moved() {
 
 func (s *streamIdle) now() int64 { return max(1, int64(time.Since(s.epoch))) }
 
-// read reads by call what is sent on in a direction.
-func (s *streamIdle) read(dir int, call func([]byte) (int, error), p []byte) (int, error) {
-	if s == nil {
-		return call(p)
-	}
-	s.moved()
-	s.sending[dir].Store(0)
-	n, err := call(p)
-	if n > 0 {
-		s.moved()
-	}
-	if n > 0 && err == nil { // else no read may follow that says that it was taken
-		s.sending[dir].Store(s.now())
-	}
-	return n, err
-}
-
-// unread says that nothing more of a body is sent on.
-func (s *streamIdle) unread(dir int) {
-	if s != nil {
-		s.sending[dir].Store(0)
-	}
-}
-
 // rest is how long the exchange may still go on as it does.
 func (s *streamIdle) rest() time.Duration {
 	since := s.last.Load()
@@ -141,19 +117,50 @@ func (s *streamIdle) end() {
 	}
 }
 
-// body watches what comes from the instance.
-func (s *streamIdle) body(from io.ReadCloser) io.ReadCloser {
-	if s == nil {
-		return from
+// request watches the body of r, a request to the instance that is the caller's to change.
+func (s *streamIdle) request(r *http.Request) {
+	if s != nil && r.Body != nil && r.Body != http.NoBody {
+		r.Body = &idleBody{ReadCloser: r.Body, idle: s, dir: toInstance}
 	}
-	s.moved()
-	return &idleBody{from, s}
 }
 
+// response watches the body of res.
+func (s *streamIdle) response(res *http.Response) {
+	if s != nil {
+		s.moved()
+		res.Body = &idleBody{ReadCloser: res.Body, idle: s, dir: toClient}
+	}
+}
+
+// idleBody is what is sent on in one direction.
 type idleBody struct {
 	io.ReadCloser
-	idle *streamIdle
+	idle   *streamIdle
+	dir    int
+	closed atomic.Bool
 }
 
-// Read reads from the instance.
-func (b *idleBody) Read(p []byte) (int, error) { return b.idle.read(toClient, b.ReadCloser.Read, p) }
+// Read reads what is to be sent.
+func (b *idleBody) Read(p []byte) (int, error) {
+	b.idle.moved()
+	sending := &b.idle.sending[b.dir]
+	sending.Store(0)
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.idle.moved()
+	}
+	if n > 0 && err == nil { // else no read may follow that says that it was taken
+		sending.Store(b.idle.now())
+	}
+	if b.closed.Load() {
+		sending.Store(0)
+	}
+	return n, err
+}
+
+// Close says that the rest of it is not wanted: an instance may answer without the body. A read may be under way.
+func (b *idleBody) Close() error {
+	b.closed.Store(true)
+	b.idle.sending[b.dir].Store(0)
+	return b.ReadCloser.Close()
+}

@@ -1,8 +1,10 @@
 package proxy_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,8 +15,11 @@ import (
 	"github.com/limpet-proxy/limpet/proxy"
 )
 
-// tight is an idle time that tests wait for.
-const tight = 300 * time.Millisecond
+// tight is an idle time that tests wait for, and beat that of what moves within it: often enough for a busy machine.
+const (
+	tight = time.Second
+	beat  = tight / 20
+)
 
 // tightBelow routes what is below /tight to the same instances with a short idle time.
 func (w *world) tightBelow() {
@@ -38,7 +43,7 @@ func stuck() http.Handler {
 		case "/tight/deaf": // takes nothing of what is sent to it
 			for http.NewResponseController(w).Flush() == nil && r.Context().Err() == nil {
 				fmt.Fprint(w, "word")
-				time.Sleep(tight / 20)
+				time.Sleep(beat)
 			}
 		case "/tight/early": // answers without the body, and takes its time
 			for range 40 {
@@ -46,7 +51,7 @@ func stuck() http.Handler {
 				if http.NewResponseController(w).Flush() != nil {
 					return
 				}
-				time.Sleep(tight / 20)
+				time.Sleep(beat)
 			}
 		case "/tight/flood":
 			for chunk := make([]byte, 64<<10); ; {
@@ -97,7 +102,7 @@ func (m moving) pings() (stop func() error) {
 			case <-done:
 				result <- nil
 				return
-			case <-time.After(tight / 20):
+			case <-time.After(beat):
 			}
 		}
 	}()
@@ -142,6 +147,7 @@ func TestIdleStreamIsCutAlone(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := startH2C(t, nil, stuck())
 			w.tightBelow()
 			client, dials := w.h2Client()
@@ -151,6 +157,7 @@ func TestIdleStreamIsCutAlone(t *testing.T) {
 			stall(t, w, client)
 			require.NoError(t, stop())
 			require.NoError(t, silent.ping())
+			require.Equal(t, http.StatusOK, do(t, client, w.request(http.MethodGet, "/next", nil, "X-Session-Id", "s")).StatusCode)
 			require.EqualValues(t, 1, dials.Load(), "on one connection")
 		})
 	}
@@ -158,6 +165,7 @@ func TestIdleStreamIsCutAlone(t *testing.T) {
 
 // An exchange with an instance that is spoken to by HTTP/2 has an idle time in HTTP/1 too, and one by another listener.
 func TestIdleExchangeBeforeAnHTTP2Instance(t *testing.T) {
+	t.Parallel()
 	w := start(t, func(c *proxy.FunctionConfig) {
 		h2c(c)
 		c.Timeouts.Idle, c.Invoke = tight, true
@@ -177,15 +185,45 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 // Streams that move are not cut, however long they take: by one direction alone, and where an instance wants no body.
 func TestStreamsThatMoveAreNotCut(t *testing.T) {
-	w := startH2C(t, nil, stuck())
-	w.tightBelow()
-	client, _ := w.h2Client()
-	a := do(t, client, w.request(http.MethodGet, "/tight/early", nil, "X-Session-Id", "s"))
-	require.Len(t, a.body, 160)
-	a = do(t, client, w.request(http.MethodPost, "/tight/early", strings.NewReader(strings.Repeat("x", 4<<10)), "X-Session-Id", "s"))
-	require.Len(t, a.body, 160)
-	a = do(t, client, w.request(http.MethodPost, "/tight/upload", &slow{left: 40}, "X-Session-Id", "s"))
-	require.Equal(t, http.StatusOK, a.StatusCode)
+	for name, c := range map[string]struct {
+		method, path string
+		body         io.Reader
+		answer       int
+	}{
+		"response":              {http.MethodGet, "/tight/early", nil, 160},
+		"response without body": {http.MethodPost, "/tight/early", strings.NewReader(strings.Repeat("x", 4<<10)), 160},
+		"upload":                {http.MethodPost, "/tight/upload", &slow{left: 40}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := startH2C(t, nil, stuck())
+			w.tightBelow()
+			client, _ := w.h2Client()
+			a := do(t, client, w.request(c.method, c.path, c.body, "X-Session-Id", "s"))
+			require.Equal(t, http.StatusOK, a.StatusCode)
+			require.Len(t, a.body, c.answer)
+		})
+	}
+}
+
+// An upgrade by another listener is a tunnel's business from then on.
+func TestTunnelOfAnotherListenerIsNotCut(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle, c.Invoke = tight, true }, upgrading("websocket"))
+	c, err := net.Dial("tcp", w.admin().addr)
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\nX-Session-Id: s\r\n\r\n", fcPath)
+	br := bufio.NewReader(c)
+	res, err := http.ReadResponse(br, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
+	for begun := time.Now(); time.Since(begun) < 3*tight/2; time.Sleep(beat) {
+		fmt.Fprint(c, "ping")
+		_, err := io.ReadFull(br, make([]byte, 4))
+		require.NoError(t, err)
+	}
 }
 
 // slow is a body that takes two idle times.
@@ -196,6 +234,6 @@ func (s *slow) Read(p []byte) (int, error) {
 	if s.left--; s.left < 0 {
 		return 0, io.EOF
 	}
-	time.Sleep(tight / 20)
+	time.Sleep(beat)
 	return copy(p, "x"), nil
 }
