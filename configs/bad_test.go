@@ -45,7 +45,7 @@ func TestAnchorsAliasesTagsMergeKeys(t *testing.T) {
 1:9: listen: has an anchor, accepted is the value itself
 2:8: admin: is an alias, accepted is the value itself
 3:13: deployment: has the tag "!!str", accepted is the value without a tag
-5:3: limits.<<: is a merge key, accepted are the keys themselves: header_bytes, header_timeout`},
+5:3: limits.<<: is a merge key, accepted are the keys themselves: header_bytes, header_timeout, streams`},
 		{"functions: &f\n  - &g {name: a}\n  - *g\n", `
 1:12: functions: has an anchor, accepted is the value itself
 2:5: functions[0]: has an anchor, accepted is the value itself
@@ -55,8 +55,8 @@ func TestAnchorsAliasesTagsMergeKeys(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	check(t, []badFile{
-		{"lisen: x\n" + one, "1:1: lisen: is an unknown key, did you mean listen? Accepted are listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
-		{"limits: {speed: 1}\n" + one, "1:10: limits.speed: is an unknown key, accepted are header_bytes, header_timeout"},
+		{"lisen: x\n" + one, "1:1: lisen: is an unknown key, did you mean listen? Accepted are listen, tls, h2c, admin, admin_tls, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
+		{"limits: {speed: 1}\n" + one, "1:10: limits.speed: is an unknown key, accepted are header_bytes, header_timeout, streams"},
 		{"shutdown: {Delay: 1s, dead-line: 1s}\n" + one, `
 1:12: shutdown.Delay: is an unknown key, did you mean delay? Accepted are delay, deadline
 1:23: shutdown.dead-line: is an unknown key, did you mean deadline? Accepted are delay, deadline`},
@@ -70,15 +70,15 @@ func TestKeys(t *testing.T) {
 		// A slip in the name of a required key is one problem, not two.
 		{"functions:\n  - nmae: a\n    instances:\n      statik: []\n", `
 2:5: functions[0].nmae: is an unknown key, did you mean name? Accepted are name, qualifier, match, weights, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts
-4:7: functions[0].instances.statik: is an unknown key, did you mean static? Accepted are static, dns, kubernetes, process, health, allowed_ranges, drain_deadline`},
+4:7: functions[0].instances.statik: is an unknown key, did you mean static? Accepted are static, dns, kubernetes, process, protocol, health, allowed_ranges, drain_deadline`},
 	})
 }
 
 func TestTypes(t *testing.T) {
 	const duration = "accepted is a duration such as 500ms, 30s, 5m or 6h; 0 needs no unit"
 	check(t, []badFile{
-		{"text\n", "1:1: file: is text, accepted is a mapping with the keys listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
-		{"- a\n", "1:1: file: is a list, accepted is a mapping with the keys listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
+		{"text\n", "1:1: file: is text, accepted is a mapping with the keys listen, tls, h2c, admin, admin_tls, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
+		{"- a\n", "1:1: file: is a list, accepted is a mapping with the keys listen, tls, h2c, admin, admin_tls, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions"},
 		{"listen: 8080\nadmin: [x]\ndeployment: true\n" + one, `
 1:9: listen: 8080 is a number, in quotes it is text, accepted is text
 2:8: admin: is a list, accepted is text
@@ -87,7 +87,7 @@ func TestTypes(t *testing.T) {
 		{"shutdown:\n  delay: 1 day\n  deadline: {}\n" + one, "2:10: shutdown.delay: \"1 day\" is not a duration, " + duration + "\n3:13: shutdown.deadline: is a mapping, " + duration},
 		{"shutdown: 5s\nlimits:\n  - 1\n" + one, `
 1:11: shutdown: is text, accepted is a mapping with the keys delay, deadline
-3:3: limits: is a list, accepted is a mapping with the keys header_bytes, header_timeout`},
+3:3: limits: is a list, accepted is a mapping with the keys header_bytes, header_timeout, streams`},
 		{"cache: {sessions: 1.5}\naccess_log: {enabled: yes, sample: .nan}\n" + one, `
 1:19: cache.sessions: 1.5 is not a whole number, accepted is a whole number
 2:23: access_log.enabled: "yes" is neither true nor false, accepted is true or false
@@ -100,7 +100,7 @@ func TestTypes(t *testing.T) {
 		{"listen:\nadmin: ~\nlimits: null\ntrusted_proxies: [10.0.0.1, ~]\n" + one, `
 1:1: listen: has no value, accepted is text
 2:8: admin: has no value, accepted is text
-3:9: limits: has no value, accepted is a mapping with the keys header_bytes, header_timeout
+3:9: limits: has no value, accepted is a mapping with the keys header_bytes, header_timeout, streams
 4:29: trusted_proxies[1]: has no value, accepted is text`},
 		{"functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      health:\n", "5:7: functions[0].instances.health: has no value, accepted is a mapping with the keys path, method, status, interval, timeout, failures, successes; {} takes their defaults"},
 		{"functions: {name: a}\n", "1:12: functions: is a mapping, accepted is a list, each item a mapping with the keys name, qualifier, match, weights, affinity, sessions, requests_per_instance, on_instance_loss, loss_grace, when_full, instances, invoke, invoke_path, upgrades, timeouts"},
@@ -119,7 +119,7 @@ store:
 functions:
   - name: a
     sessions: {ttl: 1h, idle_timeout: 2h}
-    affinity: {type: MCP_SSE}
+    affinity: {type: MCP_WS}
     instances:
       static:
         - {id: i, url: ftp://127.0.0.1}
@@ -129,12 +129,12 @@ functions:
     invoke: yes
 `, `
 1:8: admin: 0.0.0.0:9090 can be reached from other machines and auth.keys is empty, accepted is a loopback address such as 127.0.0.1:9090, or keys
-2:1: lisen: is an unknown key, did you mean listen? Accepted are listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions
+2:1: lisen: is an unknown key, did you mean listen? Accepted are listen, tls, h2c, admin, admin_tls, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions
 3:13: deployment: "two lines" cannot name a deployment, accepted are 1 to 128 letters, digits, _ . and -, the first a letter, a digit or _
 5:19: cache.sessions: 0 holds nothing, accepted is 1 or more
 7:9: store.kind: "postgres" is no kind of store, accepted are embedded and redis
 10:39: functions[0].sessions.idle_timeout: 2h0m0s is longer than the ttl, accepted is 0 or up to 1h0m0s
-11:22: functions[0].affinity.type: MCP_SSE is not built yet, accepted are NONE, HEADER_FIELD, GENERATED_COOKIE and MCP_STREAMABLE
+11:22: functions[0].affinity.type: "MCP_WS" is unknown, accepted are NONE, HEADER_FIELD, GENERATED_COOKIE, MCP_STREAMABLE and MCP_SSE
 14:24: functions[0].instances.static[0].url: "ftp://127.0.0.1" is neither http nor https, accepted is http or https, a host and at most a port, such as http://127.0.0.1:9001
 15:5: functions[1].name: is missing, accepted are 1 to 128 letters, digits, _ . and -, the first a letter, a digit or _
 15:5: functions[1].instances.static: a function without instances can answer nothing, accepted is at least one {id, url}

@@ -3,6 +3,7 @@ package configs
 
 import (
 	"github.com/limpet-proxy/limpet/api"
+	"github.com/limpet-proxy/limpet/certificates"
 	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
 	"github.com/limpet-proxy/limpet/sessions/embeddedstore"
@@ -15,7 +16,10 @@ const DefaultDeployment = "limpet"
 // Config is a whole configuration file.
 type Config struct {
 	Listen         string                 `yaml:"listen"`
+	TLS            *certificates.Config   `yaml:"tls,omitempty"` // of Listen; nil: without
+	H2C            bool                   `yaml:"h2c"`           // HTTP/2 on Listen without TLS too
 	Admin          string                 `yaml:"admin"`
+	AdminTLS       *certificates.Config   `yaml:"admin_tls,omitempty"` // of Admin; nil: without
 	Deployment     string                 `yaml:"deployment"`
 	TrustedProxies []string               `yaml:"trusted_proxies"` // IP addresses and CIDR ranges
 	Shutdown       proxy.ShutdownConfig   `yaml:"shutdown"`
@@ -56,7 +60,7 @@ func Default() Config {
 		Admin:      api.DefaultAdmin,
 		Deployment: DefaultDeployment,
 		Shutdown:   proxy.ShutdownConfig{Delay: proxy.DefaultShutdownDelay, Deadline: proxy.DefaultShutdownDeadline},
-		Limits:     proxy.LimitsConfig{HeaderBytes: proxy.DefaultHeaderBytes, HeaderTimeout: proxy.DefaultHeaderTimeout},
+		Limits:     proxy.LimitsConfig{HeaderBytes: proxy.DefaultHeaderBytes, HeaderTimeout: proxy.DefaultHeaderTimeout, Streams: proxy.DefaultStreams},
 		AccessLog:  proxy.AccessLogConfig{Enabled: true, Sample: 1},
 		SessionAPI: api.DefaultSessionsConfig(),
 		Store:      StoreConfig{Kind: StoreEmbedded, Redis: redisstore.DefaultConfig()},

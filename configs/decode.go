@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/limpet-proxy/limpet/api"
+	"github.com/limpet-proxy/limpet/certificates"
 	"github.com/limpet-proxy/limpet/instances"
 	"github.com/limpet-proxy/limpet/proxy"
 )
@@ -216,6 +217,8 @@ func defaulted(t reflect.Type) reflect.Value {
 		*p = instances.DefaultKubernetesConfig()
 	case *instances.ProcessConfig:
 		*p = instances.DefaultProcessConfig()
+	case *certificates.Config:
+		*p = certificates.DefaultConfig()
 	case *api.KeyConfig:
 		*p = api.DefaultKeyConfig()
 	}

@@ -36,6 +36,7 @@ func ExampleConfig_Print() {
 	}
 	// Output:
 	// listen: 127.0.0.1:8080
+	// h2c: false
 	// admin: 127.0.0.1:9090
 	// deployment: limpet
 	// trusted_proxies: []
@@ -45,6 +46,7 @@ func ExampleConfig_Print() {
 	// limits:
 	//   header_bytes: 32KiB
 	//   header_timeout: 5s
+	//   streams: 1000
 	// access_log:
 	//   enabled: true
 	//   sample: 1

@@ -59,6 +59,11 @@ func TestCompare(t *testing.T) {
 	require.Len(t, c.Functions, 1)
 	require.Len(t, c.Functions[0].Instances.Static, 4)
 	require.Equal(t, "127.0.0.1:8090", c.Listen, "where nginx and HAProxy listen")
+
+	agents := example(t, "compare/limpet-mcp.yaml")
+	require.Equal(t, sessions.AffinityMCPStreamable, agents.Functions[0].Affinity.Type)
+	agents.Functions[0].Affinity = c.Functions[0].Affinity
+	require.Equal(t, c, agents, "but for the affinity it is the same")
 }
 
 func TestSidecar(t *testing.T) {
@@ -106,6 +111,14 @@ func TestCanary(t *testing.T) {
 	require.Equal(t, "/", c.Functions[2].Match.Path)
 }
 
+func TestMCP(t *testing.T) {
+	c := example(t, "mcp.yaml")
+	require.Len(t, c.Functions, 2)
+	require.Equal(t, sessions.AffinityMCPStreamable, c.Functions[0].Affinity.Type)
+	require.Equal(t, "Mcp-Session-Id", c.Functions[0].Affinity.Header, "the protocol's")
+	require.Equal(t, c.Functions[0].Instances.Static, c.Functions[1].Instances.Static)
+}
+
 // TestEveryFileIsTested fails when an example is added that no test above loads.
 func TestEveryFileIsTested(t *testing.T) {
 	entries, err := os.ReadDir(".")
@@ -116,7 +129,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
+	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "grpc.yaml", "mcp-sse.yaml", "mcp.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml", "sources.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {

@@ -52,7 +52,7 @@ func TestAliasBomb(t *testing.T) {
 	for i := 1; i < 10; i++ {
 		fmt.Fprintf(&b, "a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
 	}
-	require.Contains(t, lines(t, b.String()+one, nil), "1:1: a0: is an unknown key, accepted are listen, admin, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions")
+	require.Contains(t, lines(t, b.String()+one, nil), "1:1: a0: is an unknown key, accepted are listen, tls, h2c, admin, admin_tls, deployment, trusted_proxies, shutdown, limits, access_log, auth, session_api, store, cache, functions")
 	require.Equal(t, []string{"1:18: trusted_proxies: has an anchor, accepted is the value itself", "1:22: trusted_proxies[0]: is an alias, accepted is the value itself"},
 		lines(t, "trusted_proxies: &a [*a]\n"+one, nil), "an alias of what it is in")
 }

@@ -67,7 +67,7 @@ admin: "[::1]:19090"
 deployment: lab
 trusted_proxies: [10.0.0.0/8, "::1"]
 shutdown: {delay: 1s, deadline: 1m30s}
-limits: {header_bytes: 16KiB, header_timeout: 3s}
+limits: {header_bytes: 16KiB, header_timeout: 3s, streams: 50}
 access_log: {enabled: false, sample: 0.25}
 auth:
   keys:
@@ -116,7 +116,7 @@ functions:
 	require.Equal(t, "[::1]:19090", c.Admin)
 	require.Equal(t, []string{"10.0.0.0/8", "::1"}, c.TrustedProxies)
 	require.Equal(t, proxy.ShutdownConfig{Delay: time.Second, Deadline: 90 * time.Second}, c.Shutdown)
-	require.Equal(t, proxy.LimitsConfig{HeaderBytes: 16 << 10, HeaderTimeout: 3 * time.Second}, c.Limits)
+	require.Equal(t, proxy.LimitsConfig{HeaderBytes: 16 << 10, HeaderTimeout: 3 * time.Second, Streams: 50}, c.Limits)
 	require.Equal(t, proxy.AccessLogConfig{Sample: 0.25}, c.AccessLog)
 	require.Equal(t, []api.KeyConfig{{ID: "LTAIlab", SecretFile: secret, Functions: []string{"counter"}, Allow: []api.Verb{api.Read}}}, c.Auth.Keys)
 	require.Equal(t, 5, c.Cache.Sessions)

@@ -24,7 +24,7 @@ func roundTrip(t *testing.T, c configs.Config) string {
 }
 
 func TestPrintReadsBack(t *testing.T) {
-	for _, name := range []string{"canary.yaml", "code-interpreter.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"} {
+	for _, name := range []string{"canary.yaml", "code-interpreter.yaml", "mcp.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"} {
 		roundTrip(t, example(t, name))
 	}
 	printed := roundTrip(t, parse(t, one))

@@ -17,13 +17,10 @@ import (
 )
 
 // settle fills in defaults that depend on other keys: the default idle timeout does not outlive a shorter ttl, isolation
-// means one session an instance, and MCP has a header of its own. What the file says is left for Validate to judge.
+// means one session an instance, and what an affinity's preset sets. What the file says is left for Validate to judge.
 func (d *decoder) settle(cfg *Config) {
 	for i := range cfg.Functions {
-		a := &cfg.Functions[i].Affinity
-		if a.Type == sessions.AffinityMCPStreamable && !d.given(fmt.Sprintf("functions[%d].affinity.header", i)) {
-			a.Header = affinity.MCPHeader
-		}
+		cfg.Functions[i].Affinity.Settle(func(key string) bool { return d.given(fmt.Sprintf("functions[%d].affinity.%s", i, key)) })
 		s, at := &cfg.Functions[i].Sessions, fmt.Sprintf("functions[%d].sessions.", i)
 		if !d.given(at+"idle_timeout") && s.TTL >= sessions.MinTTL {
 			s.IdleTimeout = min(s.IdleTimeout, s.TTL)
@@ -52,6 +49,7 @@ func under(key string, r report) report {
 // what only the whole shows. It opens the files that the configuration names.
 func (c Config) Validate(report func(key, problem string)) {
 	c.validateAddresses(report)
+	c.validateTLS(report)
 	if !sessions.ValidName(c.Deployment) {
 		report("deployment", fmt.Sprintf("%.40q cannot name a deployment, accepted are %s", c.Deployment, sessions.NameForm))
 	}

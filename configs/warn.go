@@ -3,8 +3,8 @@ package configs
 import (
 	"fmt"
 	"strings"
+	"time"
 
-	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/api"
 	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
@@ -12,6 +12,7 @@ import (
 
 // warn reports what works and is probably not meant.
 func (c Config) warn(report report) {
+	c.warnTLS(time.Now(), report)
 	for i, k := range c.Auth.Keys {
 		if k.Weak() {
 			report(fmt.Sprintf("auth.keys[%d].secret_file", i), fmt.Sprintf("holds a secret that can be guessed, advised are %d bytes or more", api.AdvisedSecret))
@@ -25,6 +26,7 @@ func (c Config) warn(report report) {
 		at := under(fmt.Sprintf("functions[%d].affinity", i), report)
 		c.warnAlias(f, under(fmt.Sprintf("functions[%d]", i), report))
 		warnUnused(f.Affinity, at)
+		warnSources(f, at)
 		if f.Affinity.Type != sessions.AffinityCookie {
 			continue
 		}
@@ -35,17 +37,6 @@ func (c Config) warn(report report) {
 			cookies[name] = i
 		}
 		warnCookiePath(f, at)
-	}
-}
-
-// warnUnused is about keys of an affinity that is not chosen. They may wait there for the type to change.
-func warnUnused(c affinity.Config, report report) {
-	std := affinity.DefaultConfig()
-	if c.Header != std.Header && c.Type != sessions.AffinityHeader && c.Type != sessions.AffinityMCPStreamable {
-		report("header", fmt.Sprintf("is not used with type %s, accepted with type %s", c.Type, sessions.AffinityHeader))
-	}
-	if c.Cookie != std.Cookie && c.Type != sessions.AffinityCookie {
-		report("cookie", fmt.Sprintf("is not used with type %s, accepted with type %s", c.Type, sessions.AffinityCookie))
 	}
 }
 

@@ -22,6 +22,8 @@ const (
 	Own
 	// MCP is the Model Context Protocol's, JSON-RPC 2.0, where a function follows it and no cloud's path named it.
 	MCP
+	// GRPC is gRPC's, where the request came in no cloud's words.
+	GRPC
 )
 
 // String returns the dialect's name in lower case, as logs show it.
@@ -35,6 +37,8 @@ func (d Dialect) String() string {
 		return "limpet"
 	case MCP:
 		return "mcp"
+	case GRPC:
+		return "grpc"
 	default:
 		return "fc"
 	}
@@ -45,7 +49,7 @@ func (d Dialect) RequestIDHeader() string {
 	switch d {
 	case AgentCore, Deadline:
 		return AWSRequestIDHeader
-	case Own, MCP:
+	case Own, MCP, GRPC:
 		return ""
 	default:
 		return FCRequestIDHeader

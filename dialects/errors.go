@@ -97,6 +97,8 @@ func MethodNotAllowed(allow string) *Error {
 // Status is the status that Write answers e with.
 func (d Dialect) Status(e *Error) int {
 	switch {
+	case d == GRPC:
+		return http.StatusOK // of the call, HTTP's status says nothing
 	case d.isAWS():
 		return d.aws(e).status
 	case d == MCP && e.Code == CodeSessionExpired:
@@ -120,6 +122,9 @@ func (d Dialect) Write(w http.ResponseWriter, requestID string, e *Error) error 
 	h := w.Header()
 	h.Set("Limpet-Error", string(e.Code))
 	switch {
+	case d == GRPC:
+		writeGRPC(w, e)
+		return nil
 	case d.isAWS():
 		said := d.aws(e)
 		body = said.body(d, e)

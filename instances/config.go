@@ -15,6 +15,7 @@ const (
 	DefaultFailures       = 3
 	DefaultSuccesses      = 2
 	DefaultDrainDeadline  = 10 * time.Minute
+	DefaultProtocol       = HTTP1
 	DefaultDNSRefresh     = 5 * time.Second
 	DefaultDNSFamily      = FamilyAny
 	DefaultNamespace      = "default"
@@ -31,6 +32,7 @@ type Config struct {
 	DNS        *DNSConfig        `yaml:"dns,omitempty"`
 	Kubernetes *KubernetesConfig `yaml:"kubernetes,omitempty"`
 	Process    *ProcessConfig    `yaml:"process,omitempty"`
+	Protocol   Protocol          `yaml:"protocol"`         // that all of them speak, their health answers too
 	Health     *HealthConfig     `yaml:"health,omitempty"` // nil: a TCP connect is the probe
 	// AllowedRanges are where an instance may be dialled that only other replicas list. None: private networks, and
 	// loopback where an instance of the function's own is there.
@@ -135,7 +137,9 @@ func DefaultProcessConfig() ProcessConfig {
 }
 
 // DefaultConfig returns the configuration of a function that says nothing about its instances.
-func DefaultConfig() Config { return Config{DrainDeadline: DefaultDrainDeadline} }
+func DefaultConfig() Config {
+	return Config{Protocol: DefaultProtocol, DrainDeadline: DefaultDrainDeadline}
+}
 
 // IsZero says whether nothing is set, which is no configuration of a version, but that of an alias.
 func (c Config) IsZero() bool { return reflect.ValueOf(c).IsZero() }

@@ -66,6 +66,8 @@ type Pool struct {
 	elastic atomic.Pointer[[]Elastic]
 	wanted  atomic.Int64 // when Want last asked for a report, in ns
 
+	protocol atomic.Pointer[Protocol] // of all instances
+
 	mu         sync.Mutex
 	cfg        PoolConfig
 	rules      rules
@@ -119,6 +121,7 @@ func (p *Pool) Apply(cfg PoolConfig) error {
 			ErrConfig, p.cfg.Function, p.cfg.Version, cfg.Function, cfg.Version)
 	}
 	p.cfg = cfg
+	p.speak(cfg.Config.Protocol)
 	p.setSources(sources)
 	p.log = cfg.Logger
 	if p.log == nil {

@@ -32,6 +32,7 @@ type request struct {
 	path    string // "": a TCP connect is the probe
 	method  string
 	healthy Statuses
+	speak   Protocol
 }
 
 // rules are how a pool probes and what it makes of the results.
@@ -42,9 +43,9 @@ type rules struct {
 }
 
 func newRules(cfg PoolConfig) rules {
-	h := cfg.Config.withDefaults().Health
-	if h != nil {
-		return rules{request{h.Path, h.Method, h.Status}, h.Interval, h.Timeout, h.Failures, h.Successes}
+	c := cfg.Config.withDefaults()
+	if h := c.Health; h != nil {
+		return rules{request{h.Path, h.Method, h.Status, c.Protocol}, h.Interval, h.Timeout, h.Failures, h.Successes}
 	}
 	def := DefaultHealthConfig()
 	r := rules{request{}, def.Interval, def.Timeout, def.Failures, def.Successes}
@@ -58,6 +59,7 @@ func newRules(cfg PoolConfig) rules {
 // zero that was written is an error.
 func (c Config) withDefaults() Config {
 	c.DrainDeadline = cmp.Or(c.DrainDeadline, DefaultDrainDeadline)
+	c.Protocol = cmp.Or(c.Protocol, DefaultProtocol)
 	if c.DNS != nil {
 		d := *c.DNS
 		d.Refresh, d.Family = cmp.Or(d.Refresh, DefaultDNSRefresh), cmp.Or(d.Family, DefaultDNSFamily)
@@ -105,16 +107,19 @@ type probeFunc func(ctx context.Context, t target) (start string, err error)
 // newProbe returns the probe of real instances. Each probe has a connection of its own: one kept from the last would
 // not tell whether the program still takes new ones, and one of the traffic's would be missing there.
 func newProbe() probeFunc {
-	transport := &http.Transport{
-		Proxy: nil, DialContext: dialProbe, DisableKeepAlives: true, DisableCompression: true,
-		MaxResponseHeaderBytes: probeHeader,
+	transports := map[Protocol]*http.Transport{}
+	for _, p := range []Protocol{HTTP1, H2, H2C} {
+		transports[p] = &http.Transport{
+			Proxy: nil, DialContext: dialProbe, DisableKeepAlives: true, DisableCompression: true,
+			MaxResponseHeaderBytes: probeHeader, Protocols: p.HTTP(),
+		}
 	}
 	return func(ctx context.Context, t target) (string, error) {
 		ctx = context.WithValue(ctx, controlKey{}, t.control)
 		if t.path == "" {
 			return "", probeTCP(ctx, t.url)
 		}
-		return probeHTTP(ctx, transport, t)
+		return probeHTTP(ctx, transports[t.speak], t)
 	}
 }
 

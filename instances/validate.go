@@ -37,6 +37,7 @@ func (c Config) Validate(report func(key, problem string)) { c.validate(report, 
 func (c Config) validate(report func(key, problem string), others bool) {
 	c.validateSources(report, others)
 	validateStatic(c.Static, report)
+	c.validateProtocol(report)
 	if c.Health != nil {
 		c.Health.validate(report)
 	}

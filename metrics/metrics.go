@@ -42,6 +42,7 @@ type Metrics struct {
 
 	reloadSuccessful prometheus.Gauge
 	reloadTimestamp  prometheus.Gauge
+	certReload       *prometheus.GaugeVec
 	buildInfo        *prometheus.GaugeVec
 
 	cacheEntries       *prometheus.Desc
@@ -55,9 +56,11 @@ type Metrics struct {
 	instancesInFlight  *prometheus.Desc
 	drainSessions      *prometheus.Desc
 	drainSeconds       *prometheus.Desc
+	certExpiry         *prometheus.Desc
 
 	tableSample     atomic.Pointer[func() TableSample]
 	instanceSamples atomic.Pointer[func() []InstanceSample]
+	certSamples     atomic.Pointer[func() []CertificateSample]
 	ops             [opCount]storeOp
 }
 
@@ -70,7 +73,7 @@ func New(reg prometheus.Registerer) *Metrics {
 		m.requests, m.proxyDuration, m.instanceDuration, m.inFlight, m.upgraded, m.errors,
 		m.lookups, m.created, m.rehomed, m.ended,
 		m.storeOperations, m.storeDuration, m.touches,
-		m.reloadSuccessful, m.reloadTimestamp, m.buildInfo, samples{m},
+		m.reloadSuccessful, m.reloadTimestamp, m.certReload, m.buildInfo, samples{m},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -119,6 +122,8 @@ func series() *Metrics {
 			Namespace: Namespace, Name: "config_last_reload_success_timestamp_seconds",
 			Help: "Unix time of the last successful load of the configuration.",
 		}),
+		certReload: gauges("tls_last_reload_successful",
+			"Whether the last change of a listener's certificate files could be put in force: 1 or 0; absent before the first.", "listener"),
 		buildInfo: gauges("build_info", "Always 1; the labels tell what runs.", "version", "commit", "goversion"),
 
 		cacheEntries:   desc("cache_entries", "Sessions in the cache."),
@@ -138,6 +143,8 @@ func series() *Metrics {
 		drainSeconds: desc("draining_deadline_seconds",
 			"How long sessions may stay on an instance that drains, 0 once its deadline has passed; absent for one that does not.",
 			with("instance")...),
+		certExpiry: desc("tls_certificate_not_after_timestamp_seconds",
+			"Unix time at which a listener's certificate in force ends, by the file that it came from.", "listener", "file"),
 	}
 }
 

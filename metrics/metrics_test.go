@@ -49,6 +49,11 @@ func useAll(m *metrics.Metrics) {
 			Function: "f", Qualifier: "q", Instance: "a", State: metrics.StateReady, Sessions: 7, InFlight: 8,
 		}}
 	})
+	m.CertificatesReloaded("listen", true)
+	m.CollectCertificates(func() []metrics.CertificateSample {
+		c := metrics.CertificateSample{Listener: "listen", File: "tls.crt", NotAfter: time.Unix(2e9, 0)}
+		return []metrics.CertificateSample{c, c}
+	})
 	f := m.Function("f", "q")
 	f.Request(200, metrics.OutcomeHome, time.Millisecond, 2*time.Second)
 	f.InFlight(2)
@@ -111,6 +116,8 @@ func TestEverySeriesIsExportedWithItsValue(t *testing.T) {
 		`limpet_store_operation_duration_seconds_count{op="pin"} 1`,
 		`limpet_store_operations_total{op="pin",result="refused"} 1`,
 		`limpet_store_operations_total{op="touch",result="unavailable"} 0`,
+		`limpet_tls_certificate_not_after_timestamp_seconds{file="tls.crt",listener="listen"} 2e+09`,
+		`limpet_tls_last_reload_successful{listener="listen"} 1`,
 		`limpet_touch_backlog 6`,
 		`limpet_touches_total{result="written"} 3`,
 		`limpet_waiting_requests{function="f",qualifier="q"} 9`,
@@ -160,7 +167,7 @@ func TestLabelsStayWithinTheirSets(t *testing.T) {
 		requireLine(t, text, line)
 	}
 	// No series may have another label than these: a new one is a decision, not an accident.
-	allowed := regexp.MustCompile(`^(function|qualifier|code|outcome|tier|result|reason|how|op|instance|state|version|commit|goversion|le|quantile)$`)
+	allowed := regexp.MustCompile(`^(function|qualifier|code|outcome|tier|result|reason|how|op|instance|state|listener|file|version|commit|goversion|le|quantile)$`)
 	for _, label := range regexp.MustCompile(`[{,](\w+)="`).FindAllStringSubmatch(text, -1) {
 		require.Regexp(t, allowed, label[1])
 	}

@@ -65,7 +65,7 @@ type samples struct{ m *Metrics }
 func (s samples) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.m.cacheEntries, s.m.cacheEvictions, s.m.cacheInvalidations, s.m.newsAge, s.m.touchBacklog, s.m.waiting,
-		s.m.instanceState, s.m.instanceSessions, s.m.instancesInFlight, s.m.drainSessions, s.m.drainSeconds,
+		s.m.instanceState, s.m.instanceSessions, s.m.instancesInFlight, s.m.drainSessions, s.m.drainSeconds, s.m.certExpiry,
 	} {
 		out <- d
 	}
@@ -78,6 +78,9 @@ func (s samples) Collect(out chan<- prometheus.Metric) {
 	}
 	if ask := s.m.instanceSamples.Load(); ask != nil && *ask != nil {
 		s.instances(out, (*ask)())
+	}
+	if ask := s.m.certSamples.Load(); ask != nil && *ask != nil {
+		s.certificates(out, (*ask)())
 	}
 }
 

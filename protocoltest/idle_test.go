@@ -1,6 +1,7 @@
 package protocoltest_test
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/limpet-proxy/limpet/limpettest"
@@ -103,7 +105,7 @@ func (m measured) resident(b testing.TB) int {
 }
 
 // perConnection is by how many bytes the process grows with each of n connections, of a session each, that have echoed
-// once and are silent. A few are opened and closed first.
+// 32,000 bytes and are silent. A few are opened and closed first.
 func (m measured) perConnection(b testing.TB, n int) float64 {
 	m.open(b, 20, "warm")()
 	m.settle()
@@ -116,10 +118,13 @@ func (m measured) perConnection(b testing.TB, n int) float64 {
 }
 
 func (m measured) open(b testing.TB, n int, prefix string) (closeAll func()) {
+	page := bytes.Repeat([]byte("x"), 32000) // what a buffer of the usual size never had in it, it does not occupy
 	client := &http.Client{Transport: &http.Transport{}}
 	sockets := make([]socket, n)
 	for i := range sockets {
-		sockets[i] = connect(b, client, "ws://"+m.addr, "X-Session-Id", fmt.Sprint(prefix, i))
+		sockets[i] = openWebSocket(b, client, "ws://"+m.addr, "X-Session-Id", fmt.Sprint(prefix, i))
+		require.NoError(b, sockets[i].Write(b.Context(), websocket.MessageBinary, page))
+		require.Equal(b, string(page), sockets[i].read(b))
 	}
 	return func() {
 		for _, s := range sockets {

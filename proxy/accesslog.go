@@ -33,8 +33,8 @@ func (l *AccessLog) write(x *exchange, took time.Duration) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("method", x.r.Method),
-		slog.String("path", x.r.URL.Path),
+		slog.String("method", x.method),
+		slog.String("path", x.path),
 		slog.Int("status", x.status),
 		slog.String("outcome", x.outcome().String()),
 		slog.Float64("duration_ms", milliseconds(took)),

@@ -22,7 +22,7 @@ type watchedBody struct {
 
 // Read reads from the client.
 func (b *watchedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.x.idle.read(toInstance, b.ReadCloser.Read, p)
 	b.read.Add(int64(n))
 	switch {
 	case err == nil:
@@ -37,6 +37,12 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 		b.failed.Store(true)
 	}
 	return n, err
+}
+
+// Close says that nobody reads the body any more: the instance may have answered without it.
+func (b *watchedBody) Close() error {
+	b.x.idle.unread(toInstance)
+	return b.ReadCloser.Close()
 }
 
 // strippedTrailer takes out of a response's trailers what only Limpet may say: they are known when the body has ended.

@@ -22,6 +22,7 @@ const (
 	DefaultShutdownDelay       = 2 * time.Second
 	DefaultShutdownDeadline    = 30 * time.Second
 	DefaultUpgrade             = "websocket"
+	DefaultStreams             = 1000
 )
 
 // FunctionConfig is one entry of the key functions. Name and Qualifier identify it.
@@ -84,6 +85,7 @@ func DefaultFunctionConfig() FunctionConfig {
 type LimitsConfig struct {
 	HeaderBytes   ByteSize      `yaml:"header_bytes"`
 	HeaderTimeout time.Duration `yaml:"header_timeout"`
+	Streams       int           `yaml:"streams"` // requests at once on one HTTP/2 connection
 }
 
 // ShutdownConfig is the key shutdown.

@@ -26,6 +26,7 @@ const codeClientGone dialects.Code = "ClientGone" // in logs only
 // The failures that the data plane answers with.
 var (
 	errConnect           = failure(dialects.CodeInvalidArgument, http.StatusBadRequest, "CONNECT is not served here")
+	errPreface           = failure(dialects.CodeInvalidArgument, http.StatusBadRequest, "HTTP/2 without TLS is not served here")
 	errUpgrade           = failure(dialects.CodeInvalidArgument, http.StatusBadRequest, "the header Upgrade is ill-formed")
 	errClientGone        = failure(codeClientGone, statusClientGone, "nobody waits for an answer")
 	errFunctionNotFound  = failure(dialects.CodeFunctionNotFound, http.StatusNotFound, "no function matches this host and path")

@@ -25,9 +25,11 @@ type exchange struct {
 	h         *Handler
 	plane     *Plane // in force when the request came
 	w         http.ResponseWriter
-	r         *http.Request // as it came; its body is watched
+	r         *http.Request // as it came; its body is watched; nil in a tunnel
 	fn        *Function     // nil until matched
 	client    client
+	method    string // as r has it, for the log: a tunnel has no r
+	path      string
 	requestID string
 
 	admin   bool                // came through Handler.Invoke
@@ -37,10 +39,13 @@ type exchange struct {
 	rule  affinity.Rule // the function's, or a protocol's over it
 	claim affinity.Claim
 	use   sessions.Use
+	life  bool                // of the session is that of this response
+	broke *Failure            // for which Limpet broke off the response
 	watch *guard              // nil without a session
 	inst  *instances.Instance // dialled, and acquired
 	event sessions.Event      // that this exchange announces
 	body  *watchedBody        // nil without a request body
+	idle  *streamIdle         // nil where connections have an idle time of their own
 
 	tries     int
 	connected atomic.Bool // a connection to an instance was obtained: something may have been sent
@@ -57,7 +62,7 @@ func newExchange(h *Handler, w http.ResponseWriter, r *http.Request) *exchange {
 	plane := h.current(r.Context())
 	x := &exchange{
 		h: h, plane: plane, w: w, r: r, begun: time.Now(), client: plane.Trusted.client(r), requestID: requestID(r),
-		dialect: dialects.Own,
+		method: r.Method, path: r.URL.Path, dialect: ownDialect(r),
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = &watchedBody{ReadCloser: r.Body, trailer: r.Trailer, x: x}
@@ -81,6 +86,9 @@ func (x *exchange) enter() error {
 	if x.r.Method == http.MethodConnect {
 		return errConnect
 	}
+	if x.r.Method == prefaceMethod {
+		return errPreface
+	}
 	if strings.ContainsFunc(x.r.Header.Get("Upgrade"), func(r rune) bool { return r < ' ' || r > '~' }) {
 		return errUpgrade // ReverseProxy would refuse it too, as the instance's failure
 	}
@@ -88,10 +96,12 @@ func (x *exchange) enter() error {
 	if err != nil {
 		return err
 	}
-	x.fn, x.rule = fn, x.ruleOf(fn)
+	x.fn, x.rule, x.path = fn, x.ruleOf(fn), fn.Config.Affinity.HideID(x.path)
 	x.fn.Metrics.InFlight(1)
 	if c := x.conn(); c != nil {
 		c.setIdle(x.fn.Config.Timeouts.Idle)
+	} else {
+		x.watchIdle()
 	}
 	if x.claim, err = x.rule.Extract(x.r); err != nil {
 		return err
@@ -113,6 +123,7 @@ func (x *exchange) forward() {
 		// Without it the server reads the body to its end before the first byte of a response: streams both ways hang.
 		http.NewResponseController(x.w).EnableFullDuplex() //nolint:errcheck // not supported means not needed
 	}
+	x.idle.start()
 	x.sent = time.Now()
 	proxy := httputil.ReverseProxy{
 		Rewrite:        x.rewrite,

@@ -81,8 +81,12 @@ func (x *exchange) rejoin() error {
 	return x.hold()
 }
 
-// conn is the client's connection, nil where another server than Server took it.
+// conn is the client's connection, nil where another server than Server took it, and where it is not this exchange's
+// alone.
 func (x *exchange) conn() *idleConn {
+	if x.isHTTP2() {
+		return nil
+	}
 	c, _ := x.r.Context().Value(connKey{}).(*idleConn)
 	return c
 }
@@ -99,6 +103,8 @@ func (x *exchange) cancelled() error {
 		return nil
 	case errors.Is(context.Cause(x.r.Context()), ErrShutdown):
 		return errShuttingDown
+	case errors.Is(context.Cause(x.r.Context()), errIdle):
+		return errGatewayTimeout
 	case c != nil && c.spent.Swap(false):
 		return errGatewayTimeout // nothing moved for the idle time, and the client still waits
 	default:
@@ -128,7 +134,7 @@ func (x *exchange) fail(err error) {
 		x.rule.Respond(x.w.Header(), x.grant(s))
 	}
 	x.nameRequest(x.w.Header())
-	if cause != nil || x.h.leaving.Load() { // the cancelled context is the connection's
+	if cause != nil && !x.isHTTP2() || x.h.leaving.Load() { // in HTTP/1 the cancelled context is the connection's
 		x.w.Header().Set("Connection", "close")
 	}
 	if werr := x.dialect.Write(x.w, x.requestID, f); werr != nil && !errors.Is(werr, http.ErrBodyNotAllowed) {

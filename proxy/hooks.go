@@ -40,8 +40,12 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	out.Trailer = p.In.Trailer // the very map: the server fills it when the body has ended, and watchedBody strips it
 	x.stripRequest(out.Header)
 	x.client.forward(p.In, out.Header)
+	tellCertificate(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
 	x.tellInvocation(out.Header)
+	if x.followed() {
+		out.Header.Set("Accept-Encoding", "identity")
+	}
 	if s := x.session(); s != nil {
 		x.rule.Forward(out.Header, s.ID)
 		out.Header.Set(headerSessionID, s.ID)
@@ -124,7 +128,8 @@ func (x *exchange) modifyResponse(res *http.Response) error {
 	if x.h.leaving.Load() {
 		h.Set("Connection", "close") // a client that asks again goes to another replica
 	}
-	if res.ContentLength < 0 {
+	res.Body = x.idle.body(res.Body)
+	if res.ContentLength < 0 || res.ProtoMajor >= 2 { // only chunks, and HTTP/2, have trailers
 		x.stripResponse(res.Trailer)
 		res.Body = &strippedTrailer{res.Body, res, x}
 	}

@@ -15,14 +15,16 @@ import (
 // http.ErrAbortHandler, which cuts the connection, as it must.
 func (x *exchange) finish() {
 	p := recover()
-	if p != nil {
-		x.aborted(p)
+	if p != nil && x.aborted(p) {
+		p = nil
 	}
 	if x.tunnel != nil {
 		x.tunnel.start()
 		return
 	}
+	x.endStream()
 	x.unguard()
+	x.idle.end()
 	x.release()
 	if p == nil && !x.skipBody() {
 		p = http.ErrAbortHandler
@@ -43,22 +45,26 @@ func (x *exchange) release() {
 }
 
 // aborted records a response that was cut: by the client, else by the instance, else by a fault of Limpet's own, which
-// must not go unseen.
-func (x *exchange) aborted(p any) {
-	err, _ := p.(error)
-	switch {
-	case !errors.Is(err, http.ErrAbortHandler):
+// must not go unseen. told says that the client learns of it by other means than a broken connection.
+func (x *exchange) aborted(p any) (told bool) {
+	if err, _ := p.(error); !errors.Is(err, http.ErrAbortHandler) {
 		x.code = dialects.CodeInternalError
 		x.h.logger.Error("panic", "value", p, "stack", string(debug.Stack()), "request_id", x.requestID)
-	case x.useEnded():
-		x.code = x.cutBy().Code
-	case x.r.Context().Err() != nil:
-		x.code = codeClientGone
-	default:
-		x.code = errBadGateway.Code
+		return false
+	}
+	if x.code == codeClientGone {
+		return false
+	}
+	why := x.brokenOff()
+	x.code = why.Code
+	if x.tellBroken(why) {
+		return true
+	}
+	if why == errBadGateway {
 		// What the instance sent before it broke off is the client's, who sees by it that something is missing.
 		http.NewResponseController(x.w).Flush() //nolint:errcheck // the response is broken as it is
 	}
+	return false
 }
 
 // record counts and logs the exchange.

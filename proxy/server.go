@@ -52,9 +52,10 @@ func NewServer(h *Handler, limits LimitsConfig, logger *slog.Logger) *Server {
 		IdleTimeout:       keepAlive,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, c)
+			return context.WithValue(ctx, connKey{}, bare(c))
 		},
 		ConnState: s.connState,
+		HTTP2:     clientHTTP2(limits),
 		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -62,7 +63,11 @@ func NewServer(h *Handler, limits LimitsConfig, logger *slog.Logger) *Server {
 
 // Serve takes connections until Shutdown; then it returns nil.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(idleListener{l}); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.http.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	if err := serve(idleListener{l}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -75,6 +80,7 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	defer s.mu.Unlock()
 	if state == http.StateNew {
 		s.fresh[c] = struct{}{}
+		s.awaitPreface(c)
 	} else {
 		delete(s.fresh, c)
 	}

@@ -44,6 +44,12 @@ type line struct {
 type transport struct {
 	*http.Transport
 	incarnation uint64
+	protocol    instances.Protocol
+}
+
+// serves says whether requests of an incarnation may go by t, which may be nil; those of an earlier one will be refused.
+func (t *transport) serves(inst *instances.Instance, incarnation uint64) bool {
+	return t != nil && (t.incarnation > incarnation || t.incarnation == incarnation && t.protocol == inst.Protocol())
 }
 
 // For returns the transport to the program that has, or had, this incarnation of the instance. instances.ErrReplaced: a
@@ -51,7 +57,7 @@ type transport struct {
 func (t *Transports) For(inst *instances.Instance, incarnation uint64) (*http.Transport, error) {
 	l := t.line(inst)
 	now := l.current.Load()
-	if now == nil || now.incarnation < incarnation {
+	if !now.serves(inst, incarnation) {
 		now = t.renew(l, inst, incarnation)
 	}
 	if now.incarnation > incarnation {
@@ -79,10 +85,11 @@ func (t *Transports) renew(l *line, inst *instances.Instance, incarnation uint64
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.current.Load()
-	if old != nil && old.incarnation >= incarnation {
+	if old.serves(inst, incarnation) {
 		return old // another request was faster
 	}
-	next := &transport{t.transport(inst, incarnation), incarnation}
+	protocol := inst.Protocol()
+	next := &transport{t.transport(inst, incarnation, protocol), incarnation, protocol}
 	l.current.Store(next)
 	if old != nil {
 		old.CloseIdleConnections()
@@ -105,7 +112,7 @@ func (t *Transports) CloseIdle() {
 }
 
 // dial connects to the program of an incarnation. A connection that leads to another is closed before anything is sent.
-func (t *Transports) dial(inst *instances.Instance, incarnation uint64) func(context.Context, string, string) (net.Conn, error) {
+func (t *Transports) dial(inst *instances.Instance, incarnation uint64, protocol instances.Protocol) func(context.Context, string, string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: t.Timeouts.Connect, Control: inst.Control}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := dialer.DialContext(ctx, network, addr)
@@ -118,18 +125,22 @@ func (t *Transports) dial(inst *instances.Instance, incarnation uint64) func(con
 		if err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
+		if protocol.IsHTTP2() {
+			return c, nil // many exchanges share it, and each has its own idle time
+		}
 		return newIdleConn(c, t.Timeouts.Idle), nil
 	}
 }
 
-func (t *Transports) transport(inst *instances.Instance, incarnation uint64) *http.Transport {
+func (t *Transports) transport(inst *instances.Instance, incarnation uint64, protocol instances.Protocol) *http.Transport {
 	return &http.Transport{
 		Proxy:                 nil, // an instance is dialled directly, whatever HTTP_PROXY says
-		DialContext:           t.dial(inst, incarnation),
+		DialContext:           t.dial(inst, incarnation, protocol),
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   t.Timeouts.Connect,
-		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
-		DisableCompression:    true,                                                   // bodies pass as they are
+		Protocols:             protocol.HTTP(),
+		HTTP2:                 instanceHTTP2(),
+		DisableCompression:    true, // bodies pass as they are
 		MaxIdleConnsPerHost:   t.PerInstance,
 		IdleConnTimeout:       idleUpstream,
 		ResponseHeaderTimeout: t.Timeouts.ResponseHeader,

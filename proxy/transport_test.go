@@ -75,3 +75,21 @@ func TestConnectionsToAGoneInstanceAreClosed(t *testing.T) {
 	require.Equal(t, "a", moved.Header.Get("Instance"))
 	require.Contains(t, moved.Header.Get("Limpet-Session-Event"), "instance gone")
 }
+
+// A reload may change the protocol of an instance that stays.
+func TestTransportFollowsTheProtocol(t *testing.T) {
+	protos := make(chan string, 1)
+	w := start(t, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { protos <- r.Proto }))
+	for _, c := range []struct {
+		protocol instances.Protocol
+		want     string
+	}{{instances.HTTP1, "HTTP/1.1"}, {instances.H2C, "HTTP/2.0"}, {instances.HTTP1, "HTTP/1.1"}} {
+		cfg := w.cfg.Instances
+		cfg.Protocol = c.protocol
+		require.NoError(t, w.pool.Apply(instances.PoolConfig{
+			Function: "f", Version: "LATEST", Config: cfg, RequestsPerInstance: w.cfg.RequestsPerInstance, Registry: w.store,
+		}))
+		require.Equal(t, http.StatusOK, w.get("/", "s").StatusCode)
+		require.Equal(t, c.want, <-protos)
+	}
+}

@@ -3,10 +3,8 @@ package proxy
 import (
 	"bytes"
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -43,14 +41,15 @@ func (x *exchange) switchProtocols() {
 	}
 	ended := x.use.Ended()
 	x.unguard()
+	x.idle.end()
 	client, brw, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
 		s.conn.Close() //nolint:errcheck // as above
 		x.fail(errBadGateway)
 		return
 	}
-	sent := make([]byte, brw.Reader.Buffered())
-	io.ReadFull(brw.Reader, sent) //nolint:errcheck // they are there
+	sent, _ := brw.Reader.Peek(brw.Reader.Buffered()) //nolint:errcheck // they are there
+	sent = bytes.Clone(sent)
 	s.res.Body = nil
 	err = s.res.Write(brw.Writer)
 	if err = errors.Join(err, brw.Writer.Flush()); err != nil {
@@ -87,12 +86,9 @@ func (s *switched) leftover() ([]byte, error) {
 	if err != nil && !isTimeout(err) {
 		return nil, err
 	}
-	return early.Bytes(), s.conn.SetReadDeadline(time.Time{})
+	return bytes.Clone(early.Bytes()), s.conn.SetReadDeadline(time.Time{}) // mostly none: without the buffer's room
 }
 
-// forget lets go of what a tunnel does not need, and what holds buffers: all that is left of the request is what its log
-// line will say.
-func (x *exchange) forget() {
-	x.w, x.body = nil, nil
-	x.r = &http.Request{Method: x.r.Method, URL: &url.URL{Path: x.r.URL.Path}}
-}
+// forget lets go of what a tunnel does not need: the request with its headers, and the response, which holds the buffers of
+// net/http's connection.
+func (x *exchange) forget() { x.r, x.w, x.body = nil, nil, nil }

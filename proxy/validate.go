@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
@@ -17,6 +16,8 @@ const (
 	MinHeaderBytes = 8 << 10
 	// MaxHeaderBytes is the greatest: what one connection may make this process hold.
 	MaxHeaderBytes = 16 << 20
+	// MaxStreams is the greatest limits.streams: each may hold a goroutine and its buffers.
+	MaxStreams = 100_000
 	// MaxWait is the longest when_full.wait: clients and balancers on the way have given up by then.
 	MaxWait = 10 * time.Minute
 )
@@ -47,7 +48,6 @@ func (c FunctionConfig) Validate(report func(key, problem string)) {
 	c.OnInstanceLoss.Validate(under("on_instance_loss", report))
 	notNegative("loss_grace", c.LossGrace, report)
 	c.WhenFull.Validate(under("when_full", report))
-	c.validateUnbuilt(report)
 	c.validateInvoke(report)
 	validateUpgrades(c.Upgrades, report)
 	c.Timeouts.Validate(under("timeouts", report))
@@ -62,12 +62,6 @@ func (c FunctionConfig) validateNames(report report) {
 	}
 	if !sessions.ValidName(c.Qualifier) {
 		report("qualifier", fmt.Sprintf("%.40q cannot name a version, accepted are %s", c.Qualifier, sessions.NameForm))
-	}
-}
-
-func (c FunctionConfig) validateUnbuilt(report report) {
-	if p := c.Affinity.SSEPath; p != "" && p != affinity.DefaultSSEPath {
-		report("affinity.sse_path", fmt.Sprintf("is not built yet, accepted is %s, or to leave it out", affinity.DefaultSSEPath))
 	}
 }
 
@@ -185,6 +179,9 @@ func (c LimitsConfig) Validate(report func(key, problem string)) {
 		report("header_bytes", fmt.Sprintf("%v is out of range, accepted is %v to %v", c.HeaderBytes, ByteSize(MinHeaderBytes), ByteSize(MaxHeaderBytes)))
 	}
 	positive("header_timeout", c.HeaderTimeout, report)
+	if c.Streams < 1 || c.Streams > MaxStreams {
+		report("streams", fmt.Sprintf("%d is out of range, accepted is 1 to %d", c.Streams, MaxStreams))
+	}
 }
 
 // Validate calls report for negative times.

@@ -28,18 +28,19 @@ const patience = 10 * time.Second
 
 // world is a proxy on a real socket with real instances behind it.
 type world struct {
-	t       *testing.T
-	cfg     proxy.FunctionConfig
-	store   sessions.Store
-	cache   *sessions.Cache
-	pool    *instances.Pool
-	table   *sessions.Table
-	handler *proxy.Handler
-	server  *proxy.Server
-	addr    string
-	backs   []*httptest.Server
-	served  chan error
-	leave   sync.Once
+	t         *testing.T
+	cfg       proxy.FunctionConfig
+	protocols proxy.Protocols // of its listener
+	store     sessions.Store
+	cache     *sessions.Cache
+	pool      *instances.Pool
+	table     *sessions.Table
+	handler   *proxy.Handler
+	server    *proxy.Server
+	addr      string
+	backs     []*httptest.Server
+	served    chan error
+	leave     sync.Once
 
 	reservation time.Duration // Rules.ReservationLife
 }
@@ -48,12 +49,22 @@ type world struct {
 // changes what the function says.
 func start(t *testing.T, configure func(*proxy.FunctionConfig), handlers ...http.Handler) *world {
 	t.Helper()
-	w := &world{t: t, cfg: proxy.DefaultFunctionConfig(), served: make(chan error, 1), reservation: time.Minute}
+	return speaking(t, proxy.Protocols{}, configure, handlers...)
+}
+
+// speaking is start for a proxy that speaks protocols.
+func speaking(t *testing.T, protocols proxy.Protocols, configure func(*proxy.FunctionConfig), handlers ...http.Handler) *world {
+	t.Helper()
+	w := &world{t: t, protocols: protocols, cfg: proxy.DefaultFunctionConfig(), served: make(chan error, 1), reservation: time.Minute}
 	w.cfg.Name = "f"
 	health := instances.HealthConfig{Path: "/healthz", Interval: 20 * time.Millisecond, Timeout: time.Second, Failures: 3, Successes: 1}
 	w.cfg.Instances.Health = &health
 	for i, h := range handlers {
-		back := httptest.NewServer(healthy(h))
+		back := httptest.NewUnstartedServer(healthy(h))
+		back.Config.Protocols = bothHTTP()
+		// By default one request that a program does not read takes all that the program lets the connection hold.
+		back.Config.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 64 << 10}
+		back.Start()
 		t.Cleanup(func() { back.CloseClientConnections(); back.Close() })
 		w.backs = append(w.backs, back)
 		w.cfg.Instances.Static = append(w.cfg.Instances.Static, instances.StaticInstance{ID: string(rune('a' + i)), URL: back.URL})
@@ -72,6 +83,14 @@ func start(t *testing.T, configure func(*proxy.FunctionConfig), handlers ...http
 	w.handler.Swap(proxy.Plane{Routes: proxy.NewRoutes([]*proxy.Function{w.function()})})
 	w.serve(proxy.LimitsConfig{HeaderBytes: proxy.DefaultHeaderBytes, HeaderTimeout: proxy.DefaultHeaderTimeout})
 	return w
+}
+
+// bothHTTP are what the instances of tests speak without TLS.
+func bothHTTP() *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // healthy answers health probes for h, unless h is a sample instance, which answers them itself with its start nonce.
@@ -130,7 +149,8 @@ func (w *world) function() *proxy.Function {
 			Function: w.cfg.Name, Qualifier: w.cfg.Qualifier, Config: w.cfg.Sessions, Affinity: w.cfg.Affinity.Type,
 			OnLoss: w.cfg.OnInstanceLoss, LossGrace: w.cfg.LossGrace, Wait: w.cfg.WhenFull.Wait,
 			AliveWithin: w.cfg.Instances.AliveWithin(),
-			Immovable:   w.cfg.Affinity.Type == sessions.AffinityMCPStreamable, ReservationLife: w.reservation,
+			Immovable:   w.cfg.Affinity.Type == sessions.AffinityMCPStreamable || w.cfg.Affinity.Type == sessions.AffinityMCPSSE,
+			CutEnded:    w.cfg.Affinity.Type == sessions.AffinityMCPSSE, ReservationLife: w.reservation,
 		}})
 		f.Table = w.table
 	}
@@ -143,6 +163,7 @@ func (w *world) serve(limits proxy.LimitsConfig) {
 	require.NoError(w.t, err)
 	w.addr, w.leave = l.Addr().String(), sync.Once{}
 	w.server = proxy.NewServer(w.handler, limits, slog.New(slog.DiscardHandler))
+	w.server.Speak(w.protocols)
 	go func() { w.served <- w.server.Serve(l) }()
 	w.t.Cleanup(func() { w.shutdown(0) })
 }

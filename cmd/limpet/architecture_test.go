@@ -20,11 +20,13 @@ const module = "github.com/limpet-proxy/limpet"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/limpet": {
-			"affinity", "api", "configs", "dialects", "instances", "instances/dns", "instances/kubernetes",
+			"affinity", "api", "certificates", "configs", "dialects", "instances", "instances/dns", "instances/kubernetes",
 			"instances/process", "load", "load/page", "load/wire", "metrics", "proxy", "sample",
 			"sessions", "sessions/embeddedstore", "sessions/redisstore",
 		},
-		"configs":                       {"affinity", "api", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
+		"certificates":                  {},
+		"certificates/certtest":         {},
+		"configs":                       {"affinity", "api", "certificates", "instances", "proxy", "sessions", "sessions/embeddedstore", "sessions/redisstore"},
 		"dialects":                      {"sessions"},
 		"api":                           {"api/dashboard", "api/signature", "dialects", "instances", "metrics", "sessions"},
 		"api/dashboard":                 {},
@@ -45,7 +47,8 @@ func arrows() map[string][]string {
 		"metrics":                       {},
 		"sample":                        {},
 		"limpettest":                    {},
-		"load":                          {"load/proof", "load/wire"},
+		"load":                          {"load/mcp", "load/proof", "load/wire"},
+		"load/mcp":                      {},
 		"load/proof":                    {},
 		"load/wire":                     {},
 		"load/page":                     {"load"},
@@ -71,7 +74,7 @@ func owners() map[string][]string {
 		"golang.org/x/net/http/httpguts":                          {"load"},
 		"golang.org/x/term":                                       {"cmd/limpet"},
 		"github.com/HdrHistogram/hdrhistogram-go":                 {"load"},
-		"github.com/stretchr/testify":                             {"instances/sourcetest", "sessions/storetest"},
+		"github.com/stretchr/testify":                             {"certificates/certtest", "instances/sourcetest", "sessions/storetest"},
 	}
 }
 
@@ -170,7 +173,7 @@ func standard(path string) bool {
 
 func TestTheBinaryHoldsNothingOfTheTests(t *testing.T) {
 	for _, p := range list(t, "-deps", "./cmd/limpet") {
-		for _, part := range []string{"/storetest", "/sourcetest", "/redistest", "/kubetest", "github.com/stretchr/", "testing"} {
+		for _, part := range []string{"/storetest", "/sourcetest", "/redistest", "/kubetest", "/certtest", "github.com/stretchr/", "testing"} {
 			require.False(t, strings.HasSuffix(p.ImportPath, part) || strings.HasPrefix(p.ImportPath, part), p.ImportPath)
 		}
 	}

@@ -22,11 +22,6 @@ import (
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
-const (
-	// adminHeaderTimeout bounds the head of a request to the admin listener.
-	adminHeaderTimeout = 5 * time.Second
-)
-
 // process is a proxy at work: two listeners, the functions, and what they share.
 type process struct {
 	cfg       configs.Config                       // that it started with
@@ -36,6 +31,7 @@ type process struct {
 	secrets   secrets      // shared by the replicas; nil before the store has answered
 
 	data, admin net.Listener
+	keepers     keepers
 	server      *proxy.Server
 	handler     *proxy.Handler
 	adminServer *http.Server
@@ -61,6 +57,9 @@ func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, e
 	p.metrics = metrics.New(p.registry)
 	p.metrics.Build(buildVersion())
 	var err error
+	if p.keepers, err = newKeepers(cfg); err != nil {
+		return nil, err
+	}
 	if p.store, p.news, err = openStore(cfg.Store, p.metrics, logger); err != nil {
 		return nil, fmt.Errorf("open the session store: %w", err)
 	}
@@ -80,6 +79,7 @@ func newProcess(cfg configs.Config, logger, accessLog *slog.Logger) (*process, e
 	}
 	p.metrics.CollectInstances(p.functions.samples)
 	p.metrics.CollectTable(p.tableSample)
+	p.metrics.CollectCertificates(p.keepers.samples)
 	return p, nil
 }
 
@@ -140,7 +140,9 @@ func (p *process) start(ctx, background context.Context, failed chan<- error) er
 	p.background.Go(func() { p.watch.run(background) })
 	p.background.Go(func() { p.cache.Follow(background) })
 	p.handler = proxy.NewHandler(p.logger, p.metrics.Function("", ""))
+	p.background.Go(func() { p.followCertificates(background) })
 	p.server = proxy.NewServer(p.handler, p.cfg.Limits, p.logger)
+	p.server.Speak(proxy.Protocols{TLS: p.keepers.tls(dataListener), H2C: p.cfg.H2C})
 	p.background.Go(func() {
 		if err := p.server.Serve(p.data); err != nil {
 			failed <- fmt.Errorf("listen: %w", err)
@@ -183,9 +185,14 @@ func (p *process) tryApply(cfg configs.Config) error {
 	if err != nil {
 		return err
 	}
+	certified, err := p.keepers.prepare(cfg)
+	if err != nil {
+		return err
+	}
 	if plane.Routes, err = p.functions.apply(cfg.Functions); err != nil { // last: only it has effects
 		return err
 	}
+	certified()
 	p.awaitReady(probePatience)
 	p.handler.Swap(plane)
 	p.inForce.Store(true)
@@ -200,44 +207,6 @@ func (p *process) storeStatus() api.StoreStatus {
 	s := p.watch.status()
 	s.Reached = s.Reached && p.inForce.Load()
 	return s
-}
-
-// newAdmin makes the admin plane for these keys. It has no session API before the store has answered.
-func (p *process) newAdmin(cfg configs.Config) (http.Handler, error) {
-	auth, err := api.LoadKeys(cfg.Auth)
-	if err != nil {
-		return nil, err
-	}
-	sessionAPI, err := p.newSessionAPI(auth, cfg.SessionAPI)
-	if err != nil {
-		return nil, err
-	}
-	v, _ := buildVersion()
-	return api.Admin{
-		Auth: auth, Metrics: p.registry, Deployment: p.cfg.Deployment, Version: v, Sessions: sessionAPI,
-		Draining: p.leaving.Load, Store: p.storeStatus, Functions: p.functions.statuses,
-	}.Handler(), nil
-}
-
-func (p *process) serveAdmin(failed chan<- error) error {
-	admin, err := p.newAdmin(p.cfg)
-	if err != nil {
-		return err
-	}
-	p.adminPlane.Store(&admin)
-	p.adminServer = &http.Server{
-		ReadHeaderTimeout: adminHeaderTimeout,
-		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			(*p.adminPlane.Load()).ServeHTTP(w, r)
-		}),
-	}
-	p.background.Go(func() {
-		if err := p.adminServer.Serve(p.admin); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("admin: %w", err)
-		}
-	})
-	return nil
 }
 
 const (
