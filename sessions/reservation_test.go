@@ -331,3 +331,22 @@ func TestARefusedDialMovesAReservation(t *testing.T) {
 		})
 	}
 }
+
+// The lost answer was that the instance had named a session which it has already: that one is another client's.
+func TestToGiveUpEndsNoSessionThatWasThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{})
+		b.pool.candidates = b.pool.candidates[:1]
+		was := b.bind(t, "s")
+		h := &hangs{Store: b.store}
+		u, err := sessions.NewTable(sessions.TableConfig{Rules: b.Rules(), Cache: b.cache, Store: h, Pool: b.pool}).Reserve(t.Context())
+		require.NoError(t, err)
+		h.loses.Store(true)
+		require.ErrorIs(t, u.Bind(t.Context(), "s"), sessions.ErrUnavailable)
+		h.loses.Store(false)
+		u.Release()
+		still, err := b.store.Get(t.Context(), was.Key)
+		require.NoError(t, err)
+		require.Equal(t, was.Epoch, still.Epoch)
+	})
+}
