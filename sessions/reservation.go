@@ -113,9 +113,6 @@ func (u *Use) Bind(ctx context.Context, id string) error {
 		return ErrNotFound
 	}
 	t, key := u.table, u.table.key(id)
-	if key.Reserved() {
-		return ErrNotFound
-	}
 	r := BindRequest{Reservation: u.reserved.s, ID: id, Settings: t.rules.settings()}
 	made := false
 	e, err := flight(ctx, func(ctx context.Context) (*entry, error) {
