@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,16 +41,21 @@ func TestSSEMessagesGoToTheirStream(t *testing.T) {
 // not before the table knows the session.
 func TestSSEBindsBeforeTheEndpointIsComplete(t *testing.T) {
 	a, next := newStreamer("a"), make(chan struct{})
-	a.open = func(w http.ResponseWriter, _ *http.Request, _ string) {
+	a.open = func(w http.ResponseWriter, r *http.Request, _ string) {
 		for _, piece := range []string{": hello\n\n", "event: endpoint\ndata: ?sessionId=s\r\n", "\r", "\ndata: more\r\n\r\n"} {
 			fmt.Fprint(w, piece)
 			_ = http.NewResponseController(w).Flush()
-			<-next
+			select {
+			case <-next:
+			case <-r.Context().Done():
+			}
 		}
 	}
 	w := startSSE(t, nil, a)
 	asked, know := make(chan struct{}), make(chan struct{})
 	w.onBind(func() error { close(asked); <-know; return nil })
+	knows := sync.OnceFunc(func() { close(know) })
+	defer knows()
 	f := w.openStream()
 	require.Equal(t, ": hello\n", f.line())
 	require.Equal(t, "\n", f.line())
@@ -65,7 +71,7 @@ func TestSSEBindsBeforeTheEndpointIsComplete(t *testing.T) {
 		t.Fatal("the event is complete, and nobody knows its session")
 	case <-time.After(50 * time.Millisecond):
 	}
-	close(know)
+	knows()
 	require.Equal(t, byte('\r'), <-got)
 	f.id = "s"
 	_, err := f.session()
@@ -139,10 +145,10 @@ func TestSSEStreamEndsWithItsSession(t *testing.T) {
 }
 
 func TestSSESessionIsInUseWhileItsStreamIsOpen(t *testing.T) {
-	w := startSSE(t, func(c *proxy.FunctionConfig) { c.Sessions.IdleTimeout = 200 * time.Millisecond }, newStreamer("a"))
+	w := startSSE(t, func(c *proxy.FunctionConfig) { c.Sessions.IdleTimeout = time.Second }, newStreamer("a"))
 	f := w.follow()
-	time.Sleep(time.Second)
-	f.asks("after five idle timeouts")
+	time.Sleep(3 * time.Second) // an idle timeout, its grace, and as much again
+	f.asks("after the idle timeout")
 }
 
 func TestSSEWithoutAnID(t *testing.T) {

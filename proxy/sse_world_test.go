@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -154,7 +155,8 @@ func (w *world) openStream(headers ...string) *follower {
 	w.t.Helper()
 	res, err := w.client().Do(w.request(http.MethodGet, "/sse", nil, headers...))
 	require.NoError(w.t, err)
-	w.t.Cleanup(func() { _ = res.Body.Close() })
+	late := time.AfterFunc(patience, func() { _ = res.Body.Close() })
+	w.t.Cleanup(func() { late.Stop(); _ = res.Body.Close() })
 	return &follower{w: w, res: res, lines: bufio.NewReader(res.Body), home: res.Header.Get("Instance")}
 }
 
@@ -197,11 +199,9 @@ func (f *follower) asks(message string) {
 // ends waits for the end of the stream.
 func (f *follower) ends() {
 	f.w.t.Helper()
-	for {
-		if _, err := f.lines.ReadString('\n'); err != nil {
-			return
-		}
-	}
+	begun := time.Now()
+	_, _ = io.Copy(io.Discard, f.lines)
+	require.Less(f.w.t, time.Since(begun), patience, "the stream does not end")
 }
 
 // session is what the store knows of the session, and whether it is there.

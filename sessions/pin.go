@@ -121,12 +121,13 @@ func (t *Table) fly(ctx context.Context, kind string, key Key, u *Use, ask func(
 	}
 }
 
-// flight asks under a timeout of its own, whatever becomes of the caller whose values ctx has.
+// flight asks under a timeout of its own, whatever becomes of the caller whose values ctx has. A store whose connections have
+// the same deadline may find it passed an instant before ctx's timer does.
 func flight[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	defer cancel()
 	answer, err := ask(ctx)
-	if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: no answer within %v", ErrUnavailable, loadTimeout)
 	}
 	return answer, err

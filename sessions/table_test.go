@@ -230,6 +230,25 @@ func TestACallerWhoHangsUpFailsNoOther(t *testing.T) {
 	})
 }
 
+// silent never answers, and knows of a flight's end an instant before the flight's own timer.
+type silent struct{ sessions.Store }
+
+func (silent) Pin(ctx context.Context, _ sessions.PinRequest) (sessions.Session, bool, error) {
+	end, _ := ctx.Deadline()
+	time.Sleep(time.Until(end) - 1)
+	return sessions.Session{}, false, context.DeadlineExceeded
+}
+
+func TestAStoreThatDoesNotAnswerInTimeIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rules(), sessions.CacheConfig{})
+		table := sessions.NewTable(sessions.TableConfig{Rules: rules(), Cache: b.cache, Store: silent{b.store}, Pool: b.pool})
+		_, err := table.Use(t.Context(), "s")
+		require.ErrorIs(t, err, sessions.ErrUnavailable)
+		require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller had no deadline")
+	})
+}
+
 func TestStaleEntriesServeAnOutage(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -57,8 +57,9 @@ const (
 	// killThink is between the sessions of a worker: what counts is that many are under way when the process is killed, not
 	// how many there were before.
 	killThink = 2 * time.Millisecond
-	// killWindow is within which a process that has come up is killed.
-	killWindow = 400 * time.Millisecond
+	// killAfter is how many new sessions there are in each round, killWindow within which the process is killed then.
+	killAfter  = 10
+	killWindow = 300 * time.Millisecond
 )
 
 // loadAndKill uses new sessions, and in between those of before, until the process is killed at a random moment. It
@@ -92,6 +93,14 @@ func (w *witness) loadAndKill(t *testing.T, p *process, round int) (fresh []stri
 			}
 		})
 	}
+	p.eventually(func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(fresh) < killAfter {
+			return fmt.Errorf("%d new sessions so far", len(fresh))
+		}
+		return nil
+	})
 	time.Sleep(rand.N(killWindow))
 	select {
 	case <-p.done:
@@ -115,7 +124,7 @@ func survive(t *testing.T, kills int, file string) {
 		require.Empty(t, w.lost(p, fresh))
 	}
 	all := slices.Collect(maps.Keys(w.snapshot()))
-	require.Greater(t, len(all), 10*kills, "under load")
+	require.GreaterOrEqual(t, len(all), killAfter*kills)
 	require.Empty(t, w.lost(p, all))
 	t.Logf("%d kills, %d sessions", kills, len(all))
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slack is how much later than promised a process may end: "done within delay + 1 s".
-const slack = time.Second
+// slack is how much later than the delay a process may end. Promised is 1 s, on a machine that does nothing else; what waits
+// in vain waits for 5 s (net/http, for a connection that never asked) or for its deadline.
+const slack = 3 * time.Second
 
 func TestLeavingTakesRequestsForTheDelay(t *testing.T) {
 	t.Parallel()
@@ -131,7 +132,7 @@ func TestASecondSignalStopsAtOnce(t *testing.T) {
 // idle time would be over when the next process looks.
 func TestUseJustBeforeTheEndCounts(t *testing.T) {
 	t.Parallel()
-	const idle = 3 * time.Second // so touches are written every 300 ms, and the deadline has that much of grace
+	const idle = 5 * time.Second // so touches are written every 500 ms, and the deadline has that much of grace
 	s := setup{
 		store:     fmt.Sprintf("{kind: embedded, path: %q}", filepath.Join(t.TempDir(), "store")),
 		functions: []function{{instances: samples(t, 1), idle: idle}},
@@ -140,13 +141,13 @@ func TestUseJustBeforeTheEndCounts(t *testing.T) {
 	p := serve(t, file)
 	p.answer("/", "alice")
 	created := time.Now()
-	time.Sleep(idle - idle/4) // not hope: the session's age is what the test is about
+	time.Sleep(idle * 8 / 10) // not hope: the session's age is what the test is about
 	// Between two writes of touches: the last one wrote what was used before this request.
 	require.Equal(t, 2, p.answer("/", "alice").Count)
 	p.signal(syscall.SIGTERM)
 	require.Zero(t, p.exit())
 	p = serve(t, file)
-	time.Sleep(time.Until(created.Add(idle + idle/2)))
+	time.Sleep(time.Until(created.Add(idle * 115 / 100)))
 	r := p.answer("/", "alice")
 	require.Equal(t, 3, r.Count, "its idle time began anew with the last request")
 	require.Empty(t, r.event())

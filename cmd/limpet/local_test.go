@@ -192,10 +192,12 @@ func TestASessionWaitsForANewProcess(t *testing.T) {
 	s = local(function{isolation: true}, fmt.Sprintf("{command: %s, min: 1, max: 1}", instanceCommand("x")))
 	p = serve(t, s.file(t))
 	p.answer("/", "a")
-	time.Sleep(500 * time.Millisecond) // so that its source knows that it is full
-	r, err = get(quick, p.listen, "b")
-	require.NoError(t, err)
-	require.Equal(t, "NoCapacity", r.code())
+	for range 25 { // before its source knows that it is full, and after
+		r, err = get(quick, p.listen, "b")
+		require.NoError(t, err)
+		require.Equal(t, "NoCapacity", r.code())
+		time.Sleep(20 * time.Millisecond) // a pace, not a hope
+	}
 }
 
 func TestOutputOfProcessesIsInTheLog(t *testing.T) {

@@ -105,7 +105,7 @@ func TestProofLossRehomesOnce(t *testing.T) {
 		require.Equal(t, event, told, id)
 	}
 	require.LessOrEqual(t, len(after.refused), 3*volleyWorkers, "what was on connections that died")
-	require.LessOrEqual(t, r.Requests.Failed, 2*proofClients, "what was in flight there: %v", r.Failures)
+	require.LessOrEqual(t, failed(r), 2*proofClients, "what was in flight there: %v", r.Failures)
 	for _, e := range r.Affinity.Announced {
 		require.Contains(t, e.Got, fmt.Sprintf("event %q", event))
 	}

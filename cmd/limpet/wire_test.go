@@ -26,13 +26,23 @@ func dial(t testing.TB, url string) *wire {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(5*patience)))
 	return &wire{conn, bufio.NewReader(conn)}
 }
 
 func (w *wire) send(path, id string) error {
+	if err := w.conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+		return err
+	}
 	_, err := fmt.Fprintf(w.conn, "GET %s HTTP/1.1\r\nHost: limpet.test\r\n%s: %s\r\n\r\n", path, sampleHeader, id)
 	return err
+}
+
+// ask sends a request and waits for the response.
+func (w *wire) ask(path, id string) (reply, error) {
+	if err := w.send(path, id); err != nil {
+		return reply{}, err
+	}
+	return w.receive()
 }
 
 func (w *wire) receive() (reply, error) {

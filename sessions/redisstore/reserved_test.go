@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +29,17 @@ func TestAReservationLeavesNothing(t *testing.T) {
 	_, err := s.End(t.Context(), held, true)
 	require.NoError(t, err)
 	require.Empty(t, left())
+	short := request(t, "")
+	short.Key, short.Mode = sessions.ReservedKey(short.Function, short.Qualifier), sessions.Create
+	short.TTL = time.Millisecond
+	_, _, err = s.Pin(t.Context(), short)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		ended, err := s.Sweep(t.Context(), short.Function)
+		require.NoError(t, err)
+		return ended == 1
+	}, recovery, time.Millisecond)
+	require.Empty(t, left(), "not even until the next sweep")
 	bound, _, err := s.Bind(t.Context(), bindAs(reserve(t, s), "x"))
 	require.NoError(t, err)
 	_, err = s.End(t.Context(), bound, false)
