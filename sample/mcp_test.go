@@ -99,6 +99,7 @@ func TestMCPCountsEachSession(t *testing.T) {
 	}
 	require.Equal(t, 1, post(t, url, countCall, "Mcp-Session-Id", b).Result.StructuredContent.Count)
 	require.Equal(t, http.StatusOK, post(t, url, `{"jsonrpc":"2.0","id":1,"method":"ping"}`, "Mcp-Session-Id", b).status)
+	require.Nil(t, post(t, url, `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"info"}}`, "Mcp-Session-Id", b).Error)
 	require.Equal(t, sample.MCPTool, post(t, url, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "Mcp-Session-Id", b).Result.Tools[0].Name)
 	require.Equal(t, 2, s.Sessions())
 	require.Equal(t, http.StatusNoContent, mcp(t, http.MethodDelete, url, "", "Mcp-Session-Id", a).StatusCode)
