@@ -55,7 +55,9 @@ proof: ## drive a million requests of 1,000 sessions through one Limpet and more
 .PHONY: bench
 bench: ## run the benchmarks
 	@.ci/need redis-server redis-server
+	@.ci/need haproxy haproxy
 	go test -run '^$$' -bench . -benchmem ./...
+	go -C protocoltest test -run '^$$' -bench . -benchtime 1x ./...
 
 .PHONY: fuzz
 fuzz: ## run each fuzz test for FUZZTIME (10s)

@@ -129,7 +129,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "grpc.yaml", "mcp.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
+	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "grpc.yaml", "mcp-sse.yaml", "mcp.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml", "sources.yaml", "websocket.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {
@@ -213,4 +213,14 @@ func reference(t *testing.T) string {
 	data, err := os.ReadFile("reference.yaml")
 	require.NoError(t, err)
 	return string(data)
+}
+
+func TestWebSocket(t *testing.T) {
+	c := example(t, "websocket.yaml")
+	require.Len(t, c.Functions, 2)
+	require.Equal(t, sessions.AffinityHeader, c.Functions[0].Affinity.Type)
+	require.Equal(t, sessions.AffinityCookie, c.Functions[1].Affinity.Type)
+	for _, f := range c.Functions {
+		require.Equal(t, []string{proxy.DefaultUpgrade}, f.Upgrades)
+	}
 }

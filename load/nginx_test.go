@@ -112,16 +112,18 @@ func TestNginxHashFindsARestartedInstanceWithoutItsState(t *testing.T) {
 }
 
 // TestNginxRoundRobinBreaksMCP: the sessions of MCP are unknown to three of four instances, which is what their users meet as
-// "Session not found". One call in four is right by chance; with some 500 calls the share has a standard deviation of 2 %.
+// "Session not found". One call in four is right by chance, but how many are in a run this short is not: a client's handshake
+// and its pings follow each other as the turns do.
 func TestNginxRoundRobinBreaksMCP(t *testing.T) {
 	t.Parallel()
 	g := nginx().start(t, "nginx-round-robin.conf", sample.Options{})
 	r, m := doMCP(t, mcpPlan(t, strings.TrimSuffix(g.url, "/")))
 
 	require.Equal(t, load.Broken, r.Verdict, r.Why)
-	require.InDelta(t, 0.25, float64(r.Requests.Succeeded)/float64(r.Requests.Answered), 0.15)
-	require.Greater(t, m.Unknown, mcpCalls/2)
-	require.Greater(t, m.Misrouted, m.Unknown/5)
+	t.Logf("%d of %d calls were right, %d of %d unknown sessions lived", r.Requests.Succeeded, r.Requests.Answered, m.Misrouted, m.Unknown)
+	require.Less(t, r.Requests.Succeeded, mcpCalls*3/4)
+	require.Greater(t, m.Unknown, mcpCalls/4)
+	require.Greater(t, m.Misrouted, m.Unknown/4)
 	require.Equal(t, m.Misrouted, r.Affinity.Misroutes)
-	require.Regexp(t, `^from [a-d], status 404, (and the session answered the next request|[a-d] went on with its other sessions)$`, r.Affinity.Examples[0].Got)
+	require.Regexp(t, `^from [a-d], status 404, (and the session answered a request after it|[a-d] went on with its other sessions)$`, r.Affinity.Examples[0].Got)
 }

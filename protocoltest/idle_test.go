@@ -62,6 +62,7 @@ defaults
     timeout client 60s
     timeout server 60s
     timeout tunnel 10m
+    option http-no-delay
 listen echo
     bind %s
     stick-table type string len 64 size 100k expire 30m

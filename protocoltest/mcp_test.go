@@ -1,10 +1,12 @@
 package protocoltest_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +27,7 @@ const (
 // mcpWorld are MCP clients before Limpets before MCP servers.
 type mcpWorld struct {
 	t       *testing.T
+	paths   []string // each a function of its own
 	servers []*toolServer
 	config  string
 	limpets []*limpettest.Process
@@ -32,27 +35,31 @@ type mcpWorld struct {
 	agents  []*agent
 }
 
-// newMCPWorld runs three servers and replicas of Limpet, and connects the agents. An instance has slots for half of them, so
-// that two servers are just enough.
-func newMCPWorld(t *testing.T, store string, replicas int) *mcpWorld {
-	w := &mcpWorld{t: t}
+// newMCPWorld runs three servers and replicas of Limpet, on one Redis if there are several, and connects so many agents of
+// each path. An instance has slots for half of them, so that two servers are just enough.
+func newMCPWorld(t *testing.T, replicas, agents int, paths ...string) *mcpWorld {
+	w := &mcpWorld{t: t, paths: paths}
+	if replicas > 1 {
+		w.config = redis(t)
+	}
 	var list strings.Builder
 	for _, name := range []string{"a", "b", "c"} {
 		s := startToolServer(t, name)
 		w.servers = append(w.servers, s)
 		fmt.Fprintf(&list, "{id: %s, url: \"http://%s\"}, ", name, s.addr)
 	}
-	w.config = store + "shutdown: {delay: 100ms, deadline: 300ms}\naccess_log: {enabled: false}\nfunctions:\n"
-	for name, path := range map[string]string{"json": jsonPath, "events": ssePath} {
-		w.config += fmt.Sprintf("  - {name: %s, match: {path: %s}, affinity: {type: MCP_STREAMABLE}, sessions: {per_instance: %d},\n"+
-			"     instances: {static: [%s], health: {interval: 200ms}}}\n", name, path, mcpAgents/2, list.String())
+	w.config += "shutdown: {delay: 100ms, deadline: 300ms}\naccess_log: {enabled: false}\nfunctions:\n"
+	for _, path := range paths {
+		affinity := map[bool]string{true: "MCP_SSE", false: "MCP_STREAMABLE"}[path == olderPath]
+		w.config += fmt.Sprintf("  - {name: %s, match: {path: %s}, affinity: {type: %s}, sessions: {per_instance: %d},\n"+
+			"     instances: {static: [%s], health: {interval: 500ms, timeout: 10s}}}\n", path[1:], path, affinity, agents/2, list.String())
 	}
 	for range replicas {
 		w.limpets = append(w.limpets, serve(t, w.config))
 	}
 	w.through = newBalancer(t, w.addrs()...)
-	for i := range 2 * mcpAgents {
-		w.agents = append(w.agents, &agent{t: t, path: []string{jsonPath, ssePath}[i%2], through: w.through})
+	for i := range agents * len(paths) {
+		w.agents = append(w.agents, &agent{t: t, path: paths[i%len(paths)], through: w.through})
 	}
 	w.each(func(a *agent) { require.NoError(t, a.connect(t.Context())) })
 	return w
@@ -98,17 +105,42 @@ func (w *mcpWorld) heardAll(a *agent) {
 	require.EventuallyWithT(w.t, func(c *assert.CollectT) { assert.Equal(c, want, a.notifications()) }, limpettest.Patience, 20*time.Millisecond)
 }
 
-// active is how many sessions the session API lists as active, of both functions.
+// active is how many sessions the session API lists as active, of all functions.
 func (w *mcpWorld) active() (n int) {
-	for _, function := range []string{"json", "events"} {
-		res, err := http.Get(fmt.Sprintf("http://%s/2023-03-30/functions/%s/sessions?limit=1000&sessionStatus=Active", w.limpets[0].Admin, function))
-		require.NoError(w.t, err)
-		defer res.Body.Close()
+	for _, path := range w.paths {
 		var list struct{ Sessions []json.RawMessage }
-		require.NoError(w.t, json.NewDecoder(res.Body).Decode(&list))
+		require.NoError(w.t, limpettest.Poll(func() error {
+			res, err := http.Get(fmt.Sprintf("http://%s/2023-03-30/functions%s/sessions?limit=1000&sessionStatus=Active", w.limpets[0].Admin, path))
+			if err != nil {
+				return err
+			}
+			defer res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				return errors.New(res.Status)
+			}
+			return json.NewDecoder(res.Body).Decode(&list)
+		}))
 		n += len(list.Sessions)
 	}
 	return n
+}
+
+// total is what all Limpets together have counted in a series, of those with the label, if one is given.
+func (w *mcpWorld) total(series string, label ...string) (sum int) {
+	for _, p := range w.limpets {
+		res, err := http.Get("http://" + p.Admin + "/metrics")
+		require.NoError(w.t, err)
+		lines := bufio.NewScanner(res.Body)
+		for lines.Scan() {
+			if line := lines.Text(); strings.HasPrefix(line, series+"{") && strings.Contains(line, strings.Join(label, "")) {
+				n, err := strconv.Atoi(line[strings.LastIndexByte(line, ' ')+1:])
+				require.NoError(w.t, err, line)
+				sum += n
+			}
+		}
+		require.NoError(w.t, errors.Join(lines.Err(), res.Body.Close()))
+	}
+	return sum
 }
 
 // TestMCPClientsOfTheGoSDK are unmodified clients and servers of MCP's Go SDK, through one Limpet, and through two that
@@ -117,13 +149,10 @@ func TestMCPClientsOfTheGoSDK(t *testing.T) {
 	for name, replicas := range map[string]int{"one": 1, "two on one Redis": 2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := ""
-			if replicas > 1 {
-				store = redis(t)
-			}
-			w := newMCPWorld(t, store, replicas)
+			w := newMCPWorld(t, replicas, mcpAgents, jsonPath, ssePath)
 			w.count(mcpCalls)
 			require.Equal(t, len(w.agents), w.active())
+			require.Equal(t, len(w.agents), w.total("limpet_sessions_created_total"))
 			w.loseAServer()
 			if replicas > 1 {
 				w.roll()
@@ -131,6 +160,7 @@ func TestMCPClientsOfTheGoSDK(t *testing.T) {
 			w.fillUp()
 			w.each(func(a *agent) { require.NoError(t, a.session.Close()) })
 			require.Zero(t, w.active(), "a DELETE gives the slot back")
+			require.Equal(t, len(w.agents)+1, w.total("limpet_sessions_ended_total", `how="closed"`))
 		})
 	}
 }
@@ -157,6 +187,7 @@ func (w *mcpWorld) loseAServer() {
 		require.Equal(w.t, map[bool]int{true: 2, false: 1}[theirs], a.begun)
 	})
 	w.count(3)
+	require.Zero(w.t, w.total("limpet_sessions_rehomed_total"), "no session is moved: its state is gone")
 }
 
 // roll replaces each Limpet under the agents' calls, as an orchestrator does: no call fails and no session is lost. The
@@ -178,6 +209,7 @@ func (w *mcpWorld) roll() {
 	})
 	for i, old := range w.limpets {
 		w.through.set(w.limpets[1-i].Listen)
+		require.NoError(w.t, limpettest.Poll(func() error { return w.through.idle(old.Listen) }))
 		require.NoError(w.t, old.Stop())
 		w.limpets[i] = serve(w.t, w.config)
 		w.through.set(w.addrs()...)

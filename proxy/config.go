@@ -59,7 +59,7 @@ type WhenFullConfig struct {
 type TimeoutsConfig struct {
 	Connect        time.Duration `yaml:"connect"`
 	ResponseHeader time.Duration `yaml:"response_header"`
-	Idle           time.Duration `yaml:"idle"` // of a stream: no byte in either direction
+	Idle           time.Duration `yaml:"idle"` // of a stream: no byte either way, or nothing of what is sent is taken
 }
 
 // DefaultFunctionConfig returns what the keys left out of a function mean.

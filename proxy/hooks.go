@@ -43,6 +43,9 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	tellCertificate(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
 	x.tellInvocation(out.Header)
+	if x.followed() {
+		out.Header.Set("Accept-Encoding", "identity")
+	}
 	if s := x.session(); s != nil {
 		x.rule.Forward(out.Header, s.ID)
 		out.Header.Set(headerSessionID, s.ID)
@@ -52,8 +55,8 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 		}
 	}
 	if up := out.Header.Get("Upgrade"); up != "" && !(x.upgradable(up) && p.In.ProtoAtLeast(1, 1)) {
-		// RFC 9110 7.8: a server may ignore Upgrade, and must in HTTP/1.0. Passing an unknown one on would let a client talk past Limpet,
-		// by h2c for one, on a connection whose requests nobody routes.
+		// RFC 9110 7.8: a server may ignore Upgrade, and must in HTTP/1.0. Passing an unknown one on would let a client
+		// talk past Limpet, by h2c for one, on a connection whose requests nobody routes.
 		out.Header.Del("Upgrade")
 		out.Header.Del("Connection")
 	}
@@ -68,8 +71,10 @@ func samePath(u *url.URL, requestURI string) {
 	}
 }
 
+// upgradable says whether the protocol is one that a client may upgrade to. HTTP/2, by which some instances are spoken to, has
+// no Upgrade.
 func (x *exchange) upgradable(protocol string) bool {
-	return slices.ContainsFunc(x.fn.Config.Upgrades, func(u string) bool { return strings.EqualFold(u, protocol) })
+	return !x.inst.Protocol().IsHTTP2() && slices.ContainsFunc(x.fn.Config.Upgrades, func(u string) bool { return strings.EqualFold(u, protocol) })
 }
 
 // RoundTrip sends the request to the exchange's instance.

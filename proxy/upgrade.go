@@ -91,4 +91,4 @@ func (s *switched) leftover() ([]byte, error) {
 
 // forget lets go of what a tunnel does not need: the request with its headers, and the response, which holds the buffers of
 // net/http's connection.
-func (x *exchange) forget() { x.r, x.w, x.body = nil, nil, nil }
+func (x *exchange) forget() { x.r, x.w, x.body, x.idle = nil, nil, nil, nil }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/limpet-proxy/limpet/certificates"
+	"github.com/limpet-proxy/limpet/certificates/certtest"
 	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
 )
@@ -42,6 +45,7 @@ func upgraded(head string) (http.Handler, <-chan backend) {
 		if err != nil {
 			panic(err)
 		}
+		c.SetDeadline(time.Now().Add(patience))
 		io.WriteString(c, head)
 		conns <- backend{c.(*net.TCPConn), brw.Reader, r.Header}
 	}), conns
@@ -67,7 +71,6 @@ func (w *world) open(conns <-chan backend) (*net.TCPConn, *bufio.Reader, backend
 	require.Equal(w.t, http.StatusSwitchingProtocols, res.StatusCode)
 	back := <-conns
 	w.t.Cleanup(func() { back.Close() })
-	require.NoError(w.t, back.SetDeadline(time.Now().Add(patience)))
 	return c, br, back
 }
 
@@ -332,4 +335,40 @@ func TestUpgradeWhoseInstanceIsLost(t *testing.T) {
 	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
 	require.Equal(t, fmt.Sprintf(`rehomed; reason="instance lost"; from=%q`, home), res.Header.Get("Limpet-Session-Event"))
 	(<-conns).Close()
+}
+
+func TestUpgradeToAnInstanceOfHTTP2IsIgnored(t *testing.T) {
+	w := speaking(t, proxy.Protocols{}, h2c, named("a"))
+	_, br := w.ask("")
+	res, err := http.ReadResponse(br, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+}
+
+// Under TLS a connection cannot be waited for without a buffer, and has a half-close of its own.
+func TestUpgradeOverTLS(t *testing.T) {
+	ca := certtest.New(t, "ca")
+	h, conns := upgraded(switching + "hello from the instance")
+	w := startTLS(t, ca, certificates.AuthNone, nil, h)
+	c, err := tls.Dial("tcp", w.addr, &tls.Config{RootCAs: ca.Pool()})
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Session-Id: s\r\n\r\nhello from the client")
+	back := <-conns
+	exactly(t, back, "hello from the client")
+	br := bufio.NewReader(c)
+	res, err := http.ReadResponse(br, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
+	exactly(t, br, "hello from the instance")
+	payload := strings.Repeat("0123456789abcdef", 1<<14)
+	go func() { fmt.Fprint(c, payload); c.CloseWrite() }()
+	go func() { fmt.Fprint(back.TCPConn, payload); back.CloseWrite() }()
+	for _, r := range []io.Reader{back, br} {
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.True(t, payload == string(got))
+	}
+	w.idle()
 }

@@ -71,7 +71,9 @@ func (t *Table) reserve(ctx context.Context, r PinRequest, first bool) (Session,
 			s, _, err := t.pinInTurn(ctx, r, first)
 			return s, err
 		})
-		t.observe(TierStore, false, err)
+		if err != nil {
+			t.observe(TierStore, false, err) // a slot is no session that was found: of that Bind tells
+		}
 		done <- result{s, err}
 	}()
 	select {
@@ -111,9 +113,6 @@ func (u *Use) Bind(ctx context.Context, id string) error {
 		return ErrNotFound
 	}
 	t, key := u.table, u.table.key(id)
-	if key.Reserved() {
-		return ErrNotFound
-	}
 	r := BindRequest{Reservation: u.reserved.s, ID: id, Settings: t.rules.settings()}
 	made := false
 	e, err := flight(ctx, func(ctx context.Context) (*entry, error) {

@@ -27,6 +27,9 @@ func (r *record) reservation() (n name, bound bool) {
 
 // Bind implements sessions.Pins.
 func (s *Store) Bind(ctx context.Context, r sessions.BindRequest) (sessions.Session, bool, error) {
+	if !r.Reservation.Reserved() || (name{id: r.ID}).reserved() {
+		return sessions.Session{}, false, sessions.ErrNotFound
+	}
 	f, err := s.change(ctx, r.Reservation.Function)
 	if err != nil {
 		return sessions.Session{}, false, err
@@ -46,7 +49,7 @@ func (f *function) bind(r sessions.BindRequest) result {
 	if old := f.live(n, now); old != nil {
 		return f.bound(old, slot, r.Reservation, now)
 	}
-	if slot == nil || !from.reserved() || n.reserved() {
+	if slot == nil {
 		return result{need: f.lastEnd, err: sessions.ErrNotFound}
 	}
 	if last := f.lastKept(n, now); last != nil && last.blocks(now) {

@@ -26,6 +26,8 @@
 //	P:k:NAME       string   a secret
 //	P:o:HASH       string   the call that used a name once, until it may be used again; SHA-256 of the name
 //
+// The ID of a reservation begins with a NUL byte. Of these keys it has P:s, P:x, P:m and P:c, and no others.
+//
 // docs/decisions/0002-redis-layout.md says why.
 //
 // # Access

@@ -95,8 +95,13 @@ func bindOver(tb testing.TB, h Harness) {
 	}
 	_, err := w.Get(tb.Context(), w.key("x"))
 	require.ErrorIs(tb, err, sessions.ErrNotFound)
+	held := w.pin(w.reservation())
+	for _, id := range []string{held.ID, unknown.ID} {
+		_, _, err := w.Bind(tb.Context(), w.bindAs(held, id))
+		require.ErrorIs(tb, err, sessions.ErrNotFound, "a reservation's ID is no session's")
+	}
 	w.same(session, w.get("s"))
-	require.Equal(tb, 1, w.load("a"))
+	require.Equal(tb, 2, w.load("a"))
 }
 
 func bindElsewhere(tb testing.TB, h Harness) {
