@@ -46,7 +46,7 @@ type outcome struct {
 	pinned  int
 	refused int
 	created int // announcements
-	silent  int // times that Redis did not answer in time, and a replica was asked again
+	silent  int // times that a replica was notNow, and asked again
 	split   []string
 	wrong   []string
 }
@@ -113,7 +113,7 @@ func (o *outcome) use(wires []*wire, i int) {
 		if err == nil {
 			replies[k], err = w.receive()
 		}
-		for deadline := time.Now().Add(patience); err == nil && unanswered(replies[k]) && time.Now().Before(deadline); silent++ {
+		for deadline := time.Now().Add(patience); err == nil && notNow(replies[k]) && time.Now().Before(deadline); silent++ {
 			replies[k], err = w.ask(path, id)
 		}
 	}
@@ -126,6 +126,10 @@ func (o *outcome) use(wires []*wire, i int) {
 	}
 	o.judge(id, replies)
 }
+
+// notNow says that a machine that does much else was late: with Redis, or with the way to an instance that answers. No
+// instance has seen the request, and where the session is has not changed.
+func notNow(r reply) bool { return unanswered(r) || r.code() == "InstanceUnavailable" }
 
 // judge compares the answers of one ID: all pinned to one home, or all refused for want of room.
 func (o *outcome) judge(id string, replies []reply) {

@@ -1,8 +1,10 @@
 package storetest_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -153,8 +155,15 @@ func TestTeeth(t *testing.T) {
 	} {
 		t.Run(check, func(t *testing.T) {
 			t.Parallel()
-			require.Empty(t, verdict(t, check, storetest.Harness{Open: memory}), "a sound store fails")
-			require.Contains(t, verdict(t, check, c.harness), c.says)
+			bites := func(t *testing.T) {
+				require.Empty(t, verdict(t, check, storetest.Harness{Open: memory}), "a sound store fails")
+				require.Contains(t, verdict(t, check, c.harness), c.says)
+			}
+			if !strings.HasPrefix(check, "Expiry/") {
+				bites(t)
+				return
+			}
+			synctest.Test(t, bites) // how early is too early is no matter of how busy this machine is
 		})
 	}
 }
