@@ -123,18 +123,28 @@ func (w *sender) initialize(s *session) reply {
 func (w *sender) lost(s *session, a attempt, r reply) {
 	seen, _ := w.witness.observe(wire.Response{Header: r.header, Body: []byte{}})
 	a.seen = seen
+	announced := r.header.Get(errorHeader) != ""
 	w.record.unknown(a, unknown{
-		home: s.state.Home(), begun: r.began, lives: w.lives(s), announced: r.header.Get(errorHeader) != "", asked: !w.plan.From.IsZero(),
+		home: s.state.Home(), begun: r.began, lives: w.lives(s, announced), announced: announced, asked: !w.plan.From.IsZero(),
 	})
 	s.id, s.agent.ready, s.state = "", false, proof.Session{}
 }
 
-// lives asks whether a session that is unknown in one answer is known in the next: then the first was wrong. A ping
-// changes nothing at the server.
-func (w *sender) lives(s *session) bool {
-	s.agent.last++
-	r := w.say(s, w.turn(), message{method: http.MethodPost, body: mcp.AppendPing(nil, s.agent.last), id: s.agent.last})
-	return r.failure.reason == "" && !r.cut
+// maxPings is how often it is asked whether an unknown session lives. A round robin of up to one more instance than that
+// comes home in between, also where nobody else's requests disturb its order.
+const maxPings = 4
+
+// lives asks whether a session that is unknown in one answer is known in one after it: then the first was wrong. A ping
+// changes nothing at the server. Where the proxy itself has announced the loss, one is enough.
+func (w *sender) lives(s *session, announced bool) bool {
+	for range map[bool]int{true: 1, false: maxPings}[announced] {
+		s.agent.last++
+		r := w.say(s, w.turn(), message{method: http.MethodPost, body: mcp.AppendPing(nil, s.agent.last), id: s.agent.last})
+		if r.failure.reason == "" && !r.cut {
+			return true
+		}
+	}
+	return false
 }
 
 // part ends the MCP session, as a client does that needs it no more. Where sessions have nothing to end it does nothing.

@@ -84,7 +84,7 @@ func (r *recorder) unknown(a attempt, u unknown) {
 	switch {
 	case !u.asked:
 	case u.lives:
-		r.misrouted(d, "and the session answered the next request")
+		r.misrouted(d, "and the session answered a request after it")
 	case u.home == "", a.seen.From == u.home, a.seen.From == "" && u.announced:
 	default:
 		r.doubt(d)

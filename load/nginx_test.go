@@ -121,7 +121,7 @@ func TestNginxRoundRobinBreaksMCP(t *testing.T) {
 	require.Equal(t, load.Broken, r.Verdict, r.Why)
 	require.InDelta(t, 0.25, float64(r.Requests.Succeeded)/float64(r.Requests.Answered), 0.15)
 	require.Greater(t, m.Unknown, mcpCalls/2)
-	require.Greater(t, m.Misrouted, m.Unknown/5)
+	require.Greater(t, m.Misrouted, m.Unknown/2)
 	require.Equal(t, m.Misrouted, r.Affinity.Misroutes)
-	require.Regexp(t, `^from [a-d], status 404, (and the session answered the next request|[a-d] went on with its other sessions)$`, r.Affinity.Examples[0].Got)
+	require.Regexp(t, `^from [a-d], status 404, (and the session answered a request after it|[a-d] went on with its other sessions)$`, r.Affinity.Examples[0].Got)
 }

@@ -39,6 +39,8 @@ type exchange struct {
 	rule  affinity.Rule // the function's, or a protocol's over it
 	claim affinity.Claim
 	use   sessions.Use
+	life  bool                // of the session is that of this response
+	broke *Failure            // for which Limpet broke off the response
 	watch *guard              // nil without a session
 	inst  *instances.Instance // dialled, and acquired
 	event sessions.Event      // that this exchange announces
@@ -94,7 +96,7 @@ func (x *exchange) enter() error {
 	if err != nil {
 		return err
 	}
-	x.fn, x.rule = fn, x.ruleOf(fn)
+	x.fn, x.rule, x.path = fn, x.ruleOf(fn), fn.Config.Affinity.HideID(x.path)
 	x.fn.Metrics.InFlight(1)
 	if c := x.conn(); c != nil {
 		c.setIdle(x.fn.Config.Timeouts.Idle)

@@ -43,6 +43,9 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	tellCertificate(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
 	x.tellInvocation(out.Header)
+	if x.followed() {
+		out.Header.Set("Accept-Encoding", "identity")
+	}
 	if s := x.session(); s != nil {
 		x.rule.Forward(out.Header, s.ID)
 		out.Header.Set(headerSessionID, s.ID)

@@ -22,6 +22,7 @@ func (x *exchange) finish() {
 		x.tunnel.start()
 		return
 	}
+	x.endStream()
 	x.unguard()
 	x.idle.end()
 	x.release()

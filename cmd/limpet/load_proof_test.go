@@ -62,7 +62,7 @@ func newProof(t *testing.T, s proofSetup) *proof {
 	p.sessions = min(maxProofSessions, p.requests/25)
 	var places strings.Builder
 	for i := range proofInstances {
-		inst := startSample(t, "--name", fmt.Sprint("i", i), "--listen", freeAddr(t))
+		inst := startSampleOf(t, plainProgram(t), "--name", fmt.Sprint("i", i), "--listen", freeAddr(t))
 		p.instances = append(p.instances, inst)
 		fmt.Fprintf(&places, "        - {id: i%d, url: %q}\n", i, inst.listen)
 	}

@@ -10,7 +10,7 @@ import (
 
 // endWait is how long a stream may take to end after the event that was waited for. A server that closes it then leaves the
 // connection for further use.
-const endWait = 20 * time.Millisecond
+const endWait = 50 * time.Millisecond
 
 func isEvents(header http.Header) bool {
 	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
@@ -48,12 +48,6 @@ func (c *Conn) ends(res *http.Response) bool {
 	if err := c.conn.SetReadDeadline(time.Now().Add(endWait)); err != nil {
 		return false
 	}
-	_, err := io.Copy(io.Discard, io.LimitReader(res.Body, readBuffer))
-	return err == nil && atEnd(res.Body)
-}
-
-// atEnd says whether nothing is left of a body of which more than is worth reading may be.
-func atEnd(body io.Reader) bool {
-	n, err := body.Read(make([]byte, 1))
-	return n == 0 && errors.Is(err, io.EOF)
+	_, err := io.Copy(io.Discard, res.Body)
+	return err == nil
 }

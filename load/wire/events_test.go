@@ -46,7 +46,7 @@ func TestEventsAreShownAsTheyCome(t *testing.T) {
 		"ended, with more":  {chunks(true, "data: b\n\n", "data: c\n\n"), "data: b\n\n", true},
 		"open":              {chunks(false, "data: b\n\n"), "data: b\n\n", false},
 		"open, with much":   {chunks(false, "data: b\n\n", strings.Repeat("x", 20<<10)), "data: b\n\n", false},
-		"ended, with much":  {chunks(true, "data: b\n\n", strings.Repeat("x", 20<<10)), "data: b\n\n", false},
+		"ended, with much":  {chunks(true, "data: b\n\n", strings.Repeat("x", 20<<10)), "data: b\n\n", true},
 		"never what it was": {chunks(true, "data: a\n\n"), "data: a\n\n", true},
 		"not by chunks":     {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: b\n\n", "data: b\n\n", true},
 		"for one exchange":  {strings.Replace(chunks(true, "data: b\n\n"), "\r\n", "\r\nConnection: close\r\n", 1), "data: b\n\n", false},
