@@ -129,7 +129,10 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "grpc.yaml", "mcp-sse.yaml", "mcp.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml", "sources.yaml", "websocket.yaml"}, found)
+	require.Equal(t, []string{
+		"canary.yaml", "code-interpreter.yaml", "dns.yaml", "grpc.yaml", "mcp-sse.yaml", "mcp.yaml", "quickstart.yaml", "redis.yaml",
+		"reference.yaml", "sidecar.yaml", "sources.yaml", "websocket.yaml",
+	}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {

@@ -23,16 +23,16 @@ type tunnel struct {
 // start lets bytes pass, and returns.
 func (t *tunnel) start() {
 	t.x.fn.Metrics.Upgraded(1)
-	t.cutAfter(0, t.x.h.life)
+	t.cutAfter(t.x.h.life, 0)
 	if t.ended != nil {
-		t.cutAfter(1, t.ended)
+		t.cutAfter(t.ended, 1)
 	}
 	t.open.Store(2)
 	go t.pass(t.client, t.instance)
 	go t.pass(t.instance, t.client)
 }
 
-func (t *tunnel) cutAfter(i int, ctx context.Context) {
+func (t *tunnel) cutAfter(ctx context.Context, i int) {
 	t.stop[i] = context.AfterFunc(ctx, func() {
 		cause := context.Cause(ctx)
 		t.cause.CompareAndSwap(nil, &cause)
