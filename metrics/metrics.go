@@ -79,7 +79,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-func gauge(name, help string) prometheus.Gauge {
+func single(name, help string) prometheus.Gauge {
 	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: Namespace, Name: name, Help: help})
 }
 
@@ -118,9 +118,9 @@ func series() *Metrics {
 			"Time that calls of the session store took.", "op"),
 		touches: counters("touches_total", "Reports of use to the store: written, failed (to be written again).", "result"),
 
-		reloadSuccessful: gauge("config_last_reload_successful",
+		reloadSuccessful: single("config_last_reload_successful",
 			"Whether the last load of the configuration succeeded: 1 or 0."),
-		reloadTimestamp: gauge("config_last_reload_success_timestamp_seconds",
+		reloadTimestamp: single("config_last_reload_success_timestamp_seconds",
 			"Unix time of the last successful load of the configuration."),
 		certReload: gauges("tls_last_reload_successful",
 			"Whether the last change of a listener's certificate files could be put in force: 1 or 0; absent before the first.", "listener"),
