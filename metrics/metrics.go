@@ -119,7 +119,7 @@ func series() *Metrics {
 		touches: counters("touches_total", "Reports of use to the store: written, failed (to be written again).", "result"),
 
 		reloadSuccessful: single("config_last_reload_successful", "Whether the last load of the configuration succeeded: 1 or 0."),
-		reloadTimestamp: single("config_last_reload_success_timestamp_seconds", "Unix time of the last successful load of the configuration."),
+		reloadTimestamp:  single("config_last_reload_success_timestamp_seconds", "Unix time of the last successful load of the configuration."),
 		certReload: gauges("tls_last_reload_successful",
 			"Whether the last change of a listener's certificate files could be put in force: 1 or 0; absent before the first.", "listener"),
 		buildInfo: gauges("build_info", "Always 1; the labels tell what runs.", "version", "commit", "goversion"),
