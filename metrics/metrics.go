@@ -79,6 +79,10 @@ func New(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
+func single(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: Namespace, Name: name, Help: help})
+}
+
 // series are all that Limpet exports.
 func series() *Metrics {
 	function := []string{"function", "qualifier"}
@@ -114,14 +118,8 @@ func series() *Metrics {
 			"Time that calls of the session store took.", "op"),
 		touches: counters("touches_total", "Reports of use to the store: written, failed (to be written again).", "result"),
 
-		reloadSuccessful: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: Namespace, Name: "config_last_reload_successful",
-			Help: "Whether the last load of the configuration succeeded: 1 or 0.",
-		}),
-		reloadTimestamp: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: Namespace, Name: "config_last_reload_success_timestamp_seconds",
-			Help: "Unix time of the last successful load of the configuration.",
-		}),
+		reloadSuccessful: single("config_last_reload_successful", "Whether the last load of the configuration succeeded: 1 or 0."),
+		reloadTimestamp:  single("config_last_reload_success_timestamp_seconds", "Unix time of the last successful load of the configuration."),
 		certReload: gauges("tls_last_reload_successful",
 			"Whether the last change of a listener's certificate files could be put in force: 1 or 0; absent before the first.", "listener"),
 		buildInfo: gauges("build_info", "Always 1; the labels tell what runs.", "version", "commit", "goversion"),
