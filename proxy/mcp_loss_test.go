@@ -84,10 +84,13 @@ func TestMCPLossFails(t *testing.T) {
 func TestMCPRestartedInstance(t *testing.T) {
 	w := start(t, func(c *proxy.FunctionConfig) { mcpFunction(c); slowProbes(c) }, sample.New(sample.Options{Name: "a"}))
 	w.bindAs("s")
-	require.Equal(t, 1, w.mcp(http.MethodPost, "s").counted(t).Count)
+	ask := func() answer {
+		return w.do(w.request(http.MethodPost, "/", strings.NewReader("{}"), "Mcp-Session-Id", "s")) // /mcp has IDs of its own
+	}
+	require.Equal(t, 1, ask().counted(t).Count)
 	w.reborn(0, sample.New(sample.Options{Name: "a"}))
-	require.Equal(t, http.StatusOK, w.mcp(http.MethodOptions, "").StatusCode)
-	w.mcp(http.MethodPost, "s").failsMCP(t, "SessionNotFound", http.StatusNotFound)
+	require.Equal(t, http.StatusOK, w.do(w.request(http.MethodOptions, "/", nil)).StatusCode)
+	ask().failsMCP(t, "SessionNotFound", http.StatusNotFound)
 	w.slots(0)
 }
 
