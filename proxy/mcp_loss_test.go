@@ -84,8 +84,9 @@ func TestMCPLossFails(t *testing.T) {
 func TestMCPRestartedInstance(t *testing.T) {
 	w := start(t, func(c *proxy.FunctionConfig) { mcpFunction(c); slowProbes(c) }, sample.New(sample.Options{Name: "a"}))
 	w.bindAs("s")
-	// Not to the sample's own MCP server, which knows no session but its own.
-	ask := func() answer { return w.do(w.request(http.MethodPost, "/", nil, "Mcp-Session-Id", "s")) }
+	ask := func() answer {
+		return w.do(w.request(http.MethodPost, "/", strings.NewReader("{}"), "Mcp-Session-Id", "s")) // /mcp has IDs of its own
+	}
 	require.Equal(t, 1, ask().counted(t).Count)
 	w.reborn(0, sample.New(sample.Options{Name: "a"}))
 	require.Equal(t, http.StatusOK, w.do(w.request(http.MethodOptions, "/", nil)).StatusCode)
