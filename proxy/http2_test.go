@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/http2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/limpet-proxy/limpet/instances"
@@ -36,17 +34,18 @@ func startH2C(t *testing.T, configure func(*proxy.FunctionConfig), handlers ...h
 	}, handlers...)
 }
 
-// h2Client speaks HTTP/2 without TLS, and counts its connections. It is not net/http's, which may dial again before it has
-// noted that a new connection takes more requests.
+// h2Client speaks HTTP/2 without TLS on one connection at a time, and counts its connections. Without the bound it may dial
+// again before it has noted that a new connection takes more requests.
 func (w *world) h2Client() (client *http.Client, dials *atomic.Int64) {
 	dials = &atomic.Int64{}
-	tr := &http2.Transport{
-		AllowHTTP: true, DisableCompression: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+	tr := &http.Transport{
+		Protocols: &http.Protocols{}, MaxConnsPerHost: 1, DisableCompression: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			dials.Add(1)
 			return (&net.Dialer{}).DialContext(ctx, network, addr)
 		},
 	}
+	tr.Protocols.SetUnencryptedHTTP2(true)
 	w.t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}, dials
 }
