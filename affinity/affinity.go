@@ -75,6 +75,9 @@ func New(cfg Config, scope Scope) (Rule, error) {
 	}
 	switch cfg.Type {
 	case sessions.AffinityHeader:
+		if len(cfg.Sources) > 0 {
+			return newSourcesRule(cfg), nil
+		}
 		return newHeaderRule(cfg.Header), nil
 	case sessions.AffinityCookie:
 		if scope.Keys == nil || len(scope.Keys.keys) == 0 {
@@ -83,6 +86,8 @@ func New(cfg Config, scope Scope) (Rule, error) {
 		return newCookieRule(cfg.Cookie, scope), nil
 	case sessions.AffinityMCPStreamable:
 		return newMCPRule(), nil
+	case sessions.AffinityMCPSSE:
+		return newSSERule(cfg), nil
 	default:
 		return noneRule{}, nil
 	}

@@ -90,7 +90,7 @@ func TestNewRefuses(t *testing.T) {
 		want   string
 	}{
 		"another header":       {func(c *affinity.Config) { c.Type = sessions.AffinityMCPStreamable }, "accepted is Mcp-Session-Id"},
-		"MCP SSE":              {func(c *affinity.Config) { c.Type = sessions.AffinityMCPSSE }, "not built yet"},
+		"no parameter":         {func(c *affinity.Config) { c.Type, c.SSEParams = sessions.AffinityMCPSSE, nil }, "affinity: sse_params: has 0 names"},
 		"a type nobody knows":  {func(c *affinity.Config) { c.Type = "STICKY" }, `"STICKY" is unknown`},
 		"a bad header":         {func(c *affinity.Config) { c.Header = "x" }, "affinity: header: "},
 		"a cookie without key": {func(c *affinity.Config) { c.Type = sessions.AffinityCookie }, "signing keys"},

@@ -12,10 +12,14 @@ const (
 
 // Config says how a function's session ID travels: the key functions[].affinity.
 type Config struct {
+	Preset  Preset            `yaml:"preset,omitempty"` // "": none
 	Type    sessions.Affinity `yaml:"type"`
-	Header  string            `yaml:"header"` // HEADER_FIELD: the header's name, by Function Compute's rules; MCP_STREAMABLE: MCPHeader
-	Cookie  CookieConfig      `yaml:"cookie"` // GENERATED_COOKIE
-	SSEPath string            `yaml:"sse_path"`
+	Header  string            `yaml:"header"`            // HEADER_FIELD: the header's name, by Function Compute's rules; MCP_STREAMABLE: MCPHeader
+	Sources []Source          `yaml:"sources,omitempty"` // HEADER_FIELD: where to look for an ID, in order; nil: in Header
+	Cookie  CookieConfig      `yaml:"cookie"`            // GENERATED_COOKIE
+	SSEPath string            `yaml:"sse_path"`          // MCP_SSE: of the stream, from the host's root
+	// SSEParams are the query parameters of MCP_SSE that may have the ID; of several the first in this list counts.
+	SSEParams []string `yaml:"sse_params"`
 }
 
 // CookieConfig is the key functions[].affinity.cookie.
@@ -55,6 +59,10 @@ func DefaultConfig() Config {
 		Cookie: CookieConfig{
 			Name: DefaultCookieName, Secure: SecureAuto, SameSite: SameSiteLax, Path: DefaultCookiePath,
 		},
-		SSEPath: DefaultSSEPath,
+		SSEPath:   DefaultSSEPath,
+		SSEParams: DefaultSSEParams(),
 	}
 }
+
+// DefaultSSEParams are those of MCP's own SDKs: in TypeScript, Java and C#, in Python, and in Go.
+func DefaultSSEParams() []string { return []string{"sessionId", "session_id", "sessionid"} }

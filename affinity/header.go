@@ -1,46 +1,60 @@
 package affinity
 
-import (
-	"fmt"
-	"net/http"
-)
+import "net/http"
 
 // headerRule is HEADER_FIELD: the client chooses the ID, or takes the one it is given.
 type headerRule struct {
 	name string // canonical
 	max  int    // length in bytes of the longest ID
-}
-
-func newHeaderRule(name string) headerRule {
-	return headerRule{name: http.CanonicalHeaderKey(name), max: MaxIDLength}
+	long bool   // IDs that are made have longIDLength digits
 }
 
 // Extract needs no search for other spellings of the name: net/http gathers them all under the canonical one.
 func (h headerRule) Extract(r *http.Request) (Claim, error) {
+	if len(r.Header[h.name]) == 0 {
+		return h.fresh(), nil
+	}
+	id, err := h.find(r)
+	return Claim{ID: id}, err
+}
+
+// fresh is the claim of a request without an ID.
+func (h headerRule) fresh() Claim {
+	if h.long {
+		return Claim{ID: newLongID(), Fresh: true}
+	}
+	return Claim{ID: NewID(), Fresh: true}
+}
+
+// find returns the ID in the header, "" if there is none.
+func (h headerRule) find(r *http.Request) (string, error) {
 	values := r.Header[h.name]
 	switch {
 	case len(values) == 0:
-		return Claim{ID: NewID(), Fresh: true}, nil
+		return "", nil
 	case len(values) > 1:
 		// Equal or not: whoever read the first and whoever read the last must never have disagreed.
-		return Claim{}, fmt.Errorf("%w: header %s is given %d times, accepted is once", ErrInvalid, h.name, len(values))
+		return "", givenTwice("header "+h.name, len(values))
 	case !validIDOf(values[0], h.max):
-		return Claim{}, fmt.Errorf("%w: header %s accepts 1 to %d letters, digits, _ and -, not beginning with -",
-			ErrInvalid, h.name, h.max)
+		return "", illFormed("header "+h.name, h.max)
 	}
-	return Claim{ID: values[0]}, nil
+	return values[0], nil
 }
 
 // Forward also drops look-alikes of the configured header. An instance behind CGI or WSGI reads X_Session_Id and
 // X-Session-Id as one variable: a client could send its own session's ID in the one, to be routed, and another's in
 // the other, to be served.
 func (h headerRule) Forward(out http.Header, id string) {
+	h.dropLookAlikes(out)
+	out[h.name] = []string{id}
+}
+
+func (h headerRule) dropLookAlikes(out http.Header) {
 	for name := range out {
 		if name != h.name && sameVariable(name, h.name) {
 			delete(out, name)
 		}
 	}
-	out[h.name] = []string{id}
 }
 
 func (h headerRule) Respond(header http.Header, g Grant) {

@@ -2,6 +2,7 @@ package affinity
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ const (
 // Compute's affinityHeaderFieldName, and beyond them: no header that has a meaning of its own, since its value will
 // be replaced by the session ID in both directions.
 func headerNameProblem(name string) string {
+	if http.CanonicalHeaderKey(name) == AgentCoreHeader {
+		return "" // longer than Function Compute's, which is not its vendor
+	}
 	if len(name) < MinHeaderName || len(name) > MaxHeaderName {
 		return fmt.Sprintf("has %d characters, accepted are %d to %d", len(name), MinHeaderName, MaxHeaderName)
 	}

@@ -15,7 +15,7 @@ type Protocol struct {
 // the protocol's way only: a cookie that it did not ask for would tie its later requests, which name no session, to this
 // one.
 func (p Protocol) Over(function Rule) Rule {
-	return protocolRule{headerRule{name: p.Header, max: p.MaxID}, p, function}
+	return protocolRule{headerRule{name: p.Header, max: p.MaxID, long: p.LongIDs}, p, function}
 }
 
 type protocolRule struct {
@@ -27,9 +27,6 @@ type protocolRule struct {
 func (p protocolRule) Extract(r *http.Request) (Claim, error) {
 	claim, err := p.headerRule.Extract(r)
 	claim.Existing = p.Existing && err == nil && !claim.Fresh
-	if claim.Fresh && p.LongIDs {
-		claim.ID = newLongID()
-	}
 	return claim, err
 }
 

@@ -2,6 +2,7 @@ package affinity
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/limpet-proxy/limpet/sessions"
@@ -14,22 +15,22 @@ const (
 	MaxCookiePath = 1024
 )
 
-const acceptedTypes = "NONE, HEADER_FIELD, GENERATED_COOKIE and MCP_STREAMABLE"
+const acceptedTypes = "NONE, HEADER_FIELD, GENERATED_COOKIE, MCP_STREAMABLE and MCP_SSE"
 
 // Validate reports every problem of the configuration: the key, relative to functions[].affinity, such as "header" or
 // "cookie.same_site", and what is wrong with it and what is accepted. What the type does not use may be left empty, but
 // may not be wrong. It reports nothing if New accepts the configuration.
 func (c Config) Validate(report func(key, problem string)) {
 	switch c.Type {
-	case sessions.AffinityNone, sessions.AffinityHeader, sessions.AffinityCookie, sessions.AffinityMCPStreamable:
-	case sessions.AffinityMCPSSE:
-		report("type", fmt.Sprintf("%s is not built yet, accepted are %s", c.Type, acceptedTypes))
+	case sessions.AffinityNone, sessions.AffinityHeader, sessions.AffinityCookie, sessions.AffinityMCPStreamable, sessions.AffinityMCPSSE:
 	default:
 		report("type", fmt.Sprintf("%q is unknown, accepted are %s", c.Type, acceptedTypes))
 	}
 	if problem := c.headerProblem(); problem != "" {
 		report("header", problem)
 	}
+	c.validatePreset(report)
+	c.validateSources(report)
 	if c.Cookie != (CookieConfig{}) || c.Type == sessions.AffinityCookie {
 		c.Cookie.validate(func(key, problem string) { report("cookie."+key, problem) })
 	}
@@ -38,6 +39,7 @@ func (c Config) Validate(report func(key, problem string)) {
 			report("sse_path", problem)
 		}
 	}
+	c.validateSSEParams(report)
 }
 
 // headerProblem is what is wrong with the header, or "". MCP's has one name, which clients and servers know.
@@ -126,6 +128,23 @@ func namePrefix(name string) string {
 		}
 	}
 	return ""
+}
+
+// validateSSEParams asks for one of a few names at least where they are used.
+func (c Config) validateSSEParams(report func(key, problem string)) {
+	if n := len(c.SSEParams); n > MaxSources || n == 0 && c.Type == sessions.AffinityMCPSSE {
+		report("sse_params", fmt.Sprintf("has %d names, accepted are 1 to %d", n, MaxSources))
+		return
+	}
+	for i, name := range c.SSEParams {
+		key := fmt.Sprintf("sse_params[%d]", i)
+		switch problem := queryNameProblem(name); {
+		case problem != "":
+			report(key, problem)
+		case slices.Contains(c.SSEParams[:i], name):
+			report(key, fmt.Sprintf("%s is given twice, accepted is each name once", name))
+		}
+	}
 }
 
 func ssePathProblem(path string) string {

@@ -20,7 +20,7 @@ func problems(cfg affinity.Config) map[string]string {
 
 func TestDefaultsAreValidForEveryType(t *testing.T) {
 	cfg := affinity.DefaultConfig()
-	for _, kind := range []sessions.Affinity{sessions.AffinityNone, sessions.AffinityHeader, sessions.AffinityCookie} {
+	for _, kind := range []sessions.Affinity{sessions.AffinityNone, sessions.AffinityHeader, sessions.AffinityCookie, sessions.AffinityMCPSSE} {
 		cfg.Type = kind
 		require.Empty(t, problems(cfg), kind)
 	}
@@ -33,16 +33,19 @@ func TestDefaultsAreValidForEveryType(t *testing.T) {
 
 func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 	found := problems(affinity.Config{
-		Type: sessions.AffinityMCPSSE, Header: "Host",
+		Type: "MCP", Header: "Host",
 		Cookie:  affinity.CookieConfig{Name: "a b", Secure: "yes", SameSite: "Lax", Path: "app"},
-		SSEPath: "sse",
+		SSEPath: "sse", SSEParams: []string{"a b"},
 	})
-	for _, key := range []string{"type", "header", "cookie.name", "cookie.secure", "cookie.same_site", "cookie.path", "sse_path"} {
+	for _, key := range []string{"type", "header", "cookie.name", "cookie.secure", "cookie.same_site", "cookie.path", "sse_path", "sse_params[0]"} {
 		require.Contains(t, found, key)
 		require.Contains(t, found[key], "accepted", key)
 	}
-	require.Len(t, found, 7)
-	require.Contains(t, found["type"], "not built yet")
+	require.Len(t, found, 8)
+	require.Equal(t, map[string]string{"sse_params": "has 0 names, accepted are 1 to 8"},
+		problems(affinity.Config{Type: sessions.AffinityMCPSSE, SSEPath: "/sse"}))
+	require.Equal(t, map[string]string{"sse_params[1]": "a is given twice, accepted is each name once", "sse_params[2]": "has 0 characters, accepted are 1 to 64"},
+		problems(affinity.Config{Type: sessions.AffinityMCPSSE, SSEPath: "/sse", SSEParams: []string{"a", "a", ""}}))
 }
 
 func TestValidateHeaderName(t *testing.T) {

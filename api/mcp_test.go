@@ -78,3 +78,29 @@ func TestSessionsOfMCPAreMadeByItsInstances(t *testing.T) {
 	require.Empty(t, members(t, w.call(t, admin, "GET", mcpFC, ""))["sessions"])
 	requireRefusal(t, dialects.FC, w.call(t, admin, "GET", mcpFC+"/"+strings.Repeat("x", 1025), ""), 400, "InvalidArgument")
 }
+
+// TestPagesOfLongIDs: a page token carries an ID, and a reservation is nobody's session.
+func TestPagesOfLongIDs(t *testing.T) {
+	w := newWorld(t)
+	held, err := w.tables[mcp+":LATEST"].Reserve(t.Context())
+	require.NoError(t, err)
+	var want []string
+	for _, first := range []string{"%", `"`, "<", "/", "}"} {
+		want = append(want, first+strings.Repeat("~", 1023))
+		w.initialize(t, want[len(want)-1])
+	}
+	for _, status := range []string{"Active", "Expired"} {
+		var got []string
+		for _, page := range w.pages(t, admin, mcpFC+"?limit=2&sessionStatus="+status, "sessions", "sessionId") {
+			got = append(got, page...)
+		}
+		require.ElementsMatch(t, want, got, status)
+		for _, id := range want {
+			if status == "Active" {
+				w.endMCP(t, "AgentCore", id) // kept, and listed as ended
+			}
+		}
+	}
+	held.Release()
+	require.Equal(t, 404, w.call(t, admin, "GET", mcpFC+"/%00x", "").status)
+}

@@ -119,7 +119,7 @@ store:
 functions:
   - name: a
     sessions: {ttl: 1h, idle_timeout: 2h}
-    affinity: {type: MCP_SSE}
+    affinity: {type: MCP_WS}
     instances:
       static:
         - {id: i, url: ftp://127.0.0.1}
@@ -134,7 +134,7 @@ functions:
 5:19: cache.sessions: 0 holds nothing, accepted is 1 or more
 7:9: store.kind: "postgres" is no kind of store, accepted are embedded and redis
 10:39: functions[0].sessions.idle_timeout: 2h0m0s is longer than the ttl, accepted is 0 or up to 1h0m0s
-11:22: functions[0].affinity.type: MCP_SSE is not built yet, accepted are NONE, HEADER_FIELD, GENERATED_COOKIE and MCP_STREAMABLE
+11:22: functions[0].affinity.type: "MCP_WS" is unknown, accepted are NONE, HEADER_FIELD, GENERATED_COOKIE, MCP_STREAMABLE and MCP_SSE
 14:24: functions[0].instances.static[0].url: "ftp://127.0.0.1" is neither http nor https, accepted is http or https, a host and at most a port, such as http://127.0.0.1:9001
 15:5: functions[1].name: is missing, accepted are 1 to 128 letters, digits, _ . and -, the first a letter, a digit or _
 15:5: functions[1].instances.static: a function without instances can answer nothing, accepted is at least one {id, url}

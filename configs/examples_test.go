@@ -59,6 +59,11 @@ func TestCompare(t *testing.T) {
 	require.Len(t, c.Functions, 1)
 	require.Len(t, c.Functions[0].Instances.Static, 4)
 	require.Equal(t, "127.0.0.1:8090", c.Listen, "where nginx and HAProxy listen")
+
+	agents := example(t, "compare/limpet-mcp.yaml")
+	require.Equal(t, sessions.AffinityMCPStreamable, agents.Functions[0].Affinity.Type)
+	agents.Functions[0].Affinity = c.Functions[0].Affinity
+	require.Equal(t, c, agents, "but for the affinity it is the same")
 }
 
 func TestSidecar(t *testing.T) {
@@ -124,7 +129,7 @@ func TestEveryFileIsTested(t *testing.T) {
 			found = append(found, e.Name())
 		}
 	}
-	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "grpc.yaml", "mcp.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml"}, found)
+	require.Equal(t, []string{"canary.yaml", "code-interpreter.yaml", "dns.yaml", "grpc.yaml", "mcp-sse.yaml", "mcp.yaml", "quickstart.yaml", "redis.yaml", "reference.yaml", "sidecar.yaml", "sources.yaml"}, found)
 }
 
 func TestReferenceGivesTheDefaults(t *testing.T) {

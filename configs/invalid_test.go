@@ -95,7 +95,6 @@ func TestFunctions(t *testing.T) {
 1:27: functions[0].invoke_path: "x" does not start with /, accepted is a path such as /invoke
 1:51: functions[0].timeouts.connect: 0s is not above 0, accepted is a duration such as 500ms or 2s`},
 		{fn("affinity: {type: MCP_STREAMABLE, header: X-Session-Id}"), `1:55: functions[0].affinity.header: "X-Session-Id" is not MCP's, accepted is Mcp-Session-Id, or to leave it out`},
-		{fn("affinity: {sse_path: /other}"), "1:35: functions[0].affinity.sse_path: is not built yet, accepted is /sse, or to leave it out"},
 		{fn("affinity: {type: GENERATED_COOKIE, cookie: {keys_file: /none}}"), "1:69: functions[0].affinity.cookie.keys_file: signing keys: open /none: no such file or directory; accepted is a file with one key of at least 32 bytes in each line"},
 		{"functions:\n  - name: a\n    instances:\n      static: [{id: i, url: 'http://127.0.0.1:1'}]\n      drain_deadline: 0\n      process: {command: [x], max: 0}\n      dns: {name: x}\n", `
 5:23: functions[0].instances.drain_deadline: 0s is out of range, accepted is 1ms to 168h0m0s

@@ -17,13 +17,10 @@ import (
 )
 
 // settle fills in defaults that depend on other keys: the default idle timeout does not outlive a shorter ttl, isolation
-// means one session an instance, and MCP has a header of its own. What the file says is left for Validate to judge.
+// means one session an instance, and what an affinity's preset sets. What the file says is left for Validate to judge.
 func (d *decoder) settle(cfg *Config) {
 	for i := range cfg.Functions {
-		a := &cfg.Functions[i].Affinity
-		if a.Type == sessions.AffinityMCPStreamable && !d.given(fmt.Sprintf("functions[%d].affinity.header", i)) {
-			a.Header = affinity.MCPHeader
-		}
+		cfg.Functions[i].Affinity.Settle(func(key string) bool { return d.given(fmt.Sprintf("functions[%d].affinity.%s", i, key)) })
 		s, at := &cfg.Functions[i].Sessions, fmt.Sprintf("functions[%d].sessions.", i)
 		if !d.given(at+"idle_timeout") && s.TTL >= sessions.MinTTL {
 			s.IdleTimeout = min(s.IdleTimeout, s.TTL)

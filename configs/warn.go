@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/api"
 	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
@@ -27,6 +26,7 @@ func (c Config) warn(report report) {
 		at := under(fmt.Sprintf("functions[%d].affinity", i), report)
 		c.warnAlias(f, under(fmt.Sprintf("functions[%d]", i), report))
 		warnUnused(f.Affinity, at)
+		warnSources(f, at)
 		if f.Affinity.Type != sessions.AffinityCookie {
 			continue
 		}
@@ -37,17 +37,6 @@ func (c Config) warn(report report) {
 			cookies[name] = i
 		}
 		warnCookiePath(f, at)
-	}
-}
-
-// warnUnused is about keys of an affinity that is not chosen. They may wait there for the type to change.
-func warnUnused(c affinity.Config, report report) {
-	std := affinity.DefaultConfig()
-	if c.Header != std.Header && c.Type != sessions.AffinityHeader && c.Type != sessions.AffinityMCPStreamable {
-		report("header", fmt.Sprintf("is not used with type %s, accepted with type %s", c.Type, sessions.AffinityHeader))
-	}
-	if c.Cookie != std.Cookie && c.Type != sessions.AffinityCookie {
-		report("cookie", fmt.Sprintf("is not used with type %s, accepted with type %s", c.Type, sessions.AffinityCookie))
 	}
 }
 

@@ -20,10 +20,10 @@ const (
 	Deadline
 	// Own is Limpet's, where the request came in no cloud's words: Function Compute's shape without its headers.
 	Own
-	// GRPC is gRPC's, where the request came in no cloud's words.
-	GRPC
 	// MCP is the Model Context Protocol's, JSON-RPC 2.0, where a function follows it and no cloud's path named it.
 	MCP
+	// GRPC is gRPC's, where the request came in no cloud's words.
+	GRPC
 )
 
 // String returns the dialect's name in lower case, as logs show it.
@@ -35,10 +35,10 @@ func (d Dialect) String() string {
 		return "deadline"
 	case Own:
 		return "limpet"
-	case GRPC:
-		return "grpc"
 	case MCP:
 		return "mcp"
+	case GRPC:
+		return "grpc"
 	default:
 		return "fc"
 	}
@@ -49,7 +49,7 @@ func (d Dialect) RequestIDHeader() string {
 	switch d {
 	case AgentCore, Deadline:
 		return AWSRequestIDHeader
-	case Own, GRPC, MCP:
+	case Own, MCP, GRPC:
 		return ""
 	default:
 		return FCRequestIDHeader

@@ -121,11 +121,10 @@ func (d Dialect) Write(w http.ResponseWriter, requestID string, e *Error) error 
 	status, body := d.Status(e), any(own)
 	h := w.Header()
 	h.Set("Limpet-Error", string(e.Code))
-	if d == GRPC {
+	switch {
+	case d == GRPC:
 		writeGRPC(w, e)
 		return nil
-	}
-	switch {
 	case d.isAWS():
 		said := d.aws(e)
 		body = said.body(d, e)

@@ -3,6 +3,7 @@ package load
 import (
 	"container/heap"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,17 @@ func (d *deck) alive() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.limit
+}
+
+// all are the sessions that are in the deck.
+func (d *deck) all() []*session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := slices.Clone(d.ready)
+	for _, r := range d.thinking {
+		all = append(all, r.session)
+	}
+	return all
 }
 
 // wake moves those that have thought enough to the ready ones. The caller holds mu.

@@ -35,6 +35,14 @@ type failure struct {
 	retriable bool
 }
 
+// in returns the failure of something that a request begins with.
+func (f failure) in(step string) failure {
+	if f.reason != "" {
+		f.reason, f.text = step+": "+f.reason, step+": "+f.text
+	}
+	return f
+}
+
 // dialFailed is the failure to connect: nothing was sent.
 func dialFailed(err error) failure {
 	f := failure{reason: "no connection", text: excerpt(err.Error()), retriable: true}

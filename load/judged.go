@@ -35,6 +35,12 @@ func (r *recorder) judged(a attempt) {
 		now.Overcounts++
 		r.overcounted(a)
 	case proof.Kept:
+		r.alive(a)
+	}
+	switch a.finding.Kind {
+	case proof.First, proof.Moved, proof.LostState:
+		a.session.steady = a.at
+	case proof.Kept, proof.Misroute, proof.Overcount:
 	}
 	if a.finding.Kind.Broken() {
 		r.affinity.Examples = r.exemplify(r.affinity.Examples, a)

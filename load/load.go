@@ -4,10 +4,12 @@ package load
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/limpet-proxy/limpet/load/mcp"
 	"github.com/limpet-proxy/limpet/load/wire"
 )
 
@@ -20,16 +22,19 @@ const (
 
 // Run is one load. Do carries it out, once; Progress may be called at any time, by any goroutine.
 type Run struct {
-	plan     Plan
-	heads    []head // by target
-	pools    []*wire.Pool
-	witness  witness
-	keepBody int
-	deck     *deck
-	turns    atomic.Int64 // requests so far, to take the targets in turn
-	claimed  atomic.Int64 // closed model: requests so far
-	record   *recorder
-	started  chan struct{} // closed when record is there
+	plan  Plan
+	heads []head // by target
+	// By MCP: the heads of DELETE, by target, and the call that every request is.
+	farewells []head
+	call      mcp.Call
+	pools     []*wire.Pool
+	witness   witness
+	keepBody  int
+	deck      *deck
+	turns     atomic.Int64 // requests so far, to take the targets in turn
+	claimed   atomic.Int64 // closed model: requests so far
+	record    *recorder
+	started   chan struct{} // closed when record is there
 
 	// cut ends requests in flight.
 	cut      context.Context
@@ -46,9 +51,11 @@ func New(p Plan) (*Run, error) {
 		plan: p, witness: witness{from: p.From, count: p.Count, event: p.Event, epoch: p.Epoch}, started: make(chan struct{}),
 	}
 	r.keepBody = max(r.witness.keepBody(), maxErrorBody)
+	r.call, _ = mcp.NewCall(p.Tool, p.Arguments) // checked
 	for _, t := range p.Targets {
 		r.pools = append(r.pools, wire.NewPool(t))
-		r.heads = append(r.heads, p.head(t))
+		r.heads = append(r.heads, p.head(p.Method, t))
+		r.farewells = append(r.farewells, p.head(http.MethodDelete, t))
 	}
 	r.deck = newDeck(&r.plan)
 	return r, nil

@@ -46,6 +46,7 @@ func (m model) open() (e ending) {
 	pacer.Wait()
 	defer m.windUp(&e)()
 	crew.close()
+	m.seeAllOff()
 	e.connections = crew.busiest()
 	return e
 }
@@ -72,7 +73,7 @@ func (m model) pace(crew *crew) {
 		}
 		for _, s := range left {
 			if s.leave() {
-				m.record.ended(s)
+				crew.add(s) // for whom it is gone
 			}
 		}
 	}
@@ -84,14 +85,49 @@ func (m model) serve(crew *crew, w *sender, s *session) {
 	if m.ctx.Err() != nil || m.cut.Err() != nil {
 		return // what waits stays unsent
 	}
+	if s.gone() {
+		m.seeOff(w, s)
+		return
+	}
 	w.request(s, s.next())
 	more, ended := s.relax()
 	if more {
 		crew.add(s)
 	}
 	if ended {
-		m.record.ended(s)
+		m.seeOff(w, s)
 	}
+}
+
+// seeOff ends a session that has had its last answer.
+func (m model) seeOff(w *sender, s *session) {
+	w.part(s)
+	m.record.ended(s)
+}
+
+// seeAllOff ends the sessions that are alive when no more requests are sent, so that the target need not keep them.
+func (m model) seeAllOff() {
+	if m.plan.Protocol != MCP {
+		return
+	}
+	left := make(chan *session)
+	var clients sync.WaitGroup
+	for range m.plan.Connections {
+		clients.Go(func() {
+			w := sender{Run: m.Run}
+			for s := range left {
+				w.part(s)
+			}
+		})
+	}
+	for _, s := range m.deck.all() {
+		if m.cut.Err() != nil {
+			break
+		}
+		left <- s
+	}
+	close(left)
+	clients.Wait()
 }
 
 // closed has each of a number of clients send its next request when the last one was answered.
@@ -111,6 +147,7 @@ func (m model) closed() (e ending) {
 	}
 	defer m.windUp(&e)()
 	<-done
+	m.seeAllOff()
 	e.connections = m.plan.Connections
 	return e
 }
@@ -127,7 +164,7 @@ func (m model) client(n int) {
 			return
 		}
 		if ended != nil {
-			m.record.ended(ended)
+			m.seeOff(&w, ended)
 		}
 		if !m.claim() {
 			return
@@ -135,7 +172,7 @@ func (m model) client(n int) {
 		m.record.scheduled()
 		sent := w.request(s, turn{})
 		if m.deck.give(s, time.Now()) {
-			m.record.ended(s)
+			m.seeOff(&w, s)
 		}
 		// Refusals take no time: without a rest a dead target would have most of the requests.
 		if !sent && !pause(m.schedule, DefaultRetryWait) {

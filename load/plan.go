@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/limpet-proxy/limpet/load/mcp"
 	"github.com/limpet-proxy/limpet/load/wire"
 )
 
@@ -44,6 +45,11 @@ var ErrPlan = errors.New("the load cannot be made so")
 
 // Plan says what load to make and how to judge the responses. It is not changed after New.
 type Plan struct {
+	// Protocol of the sessions. With MCP the plan has no Method, Body or Carrier: those are the protocol's.
+	Protocol Protocol
+	// Tool is what every request of MCP calls, and Arguments, a JSON object, how; "": DefaultTool, without any.
+	Tool, Arguments string
+
 	// Targets get the requests in turn, whatever session they belong to. At least one.
 	Targets []*wire.Target
 	// Method of every request; "": GET.
@@ -102,6 +108,7 @@ func (p *Plan) model() string {
 
 // withDefaults fills in what zero means.
 func (p Plan) withDefaults() Plan {
+	p.speakMCP()
 	p.Method = cmp.Or(p.Method, http.MethodGet)
 	p.Sessions = cmp.Or(p.Sessions, DefaultSessions)
 	p.Timeout = cmp.Or(p.Timeout, DefaultTimeout)
@@ -149,6 +156,7 @@ func (p *Plan) check() error {
 			p.Sessions, p.Think, p.Rate, need+1)
 	}
 	problems = append(problems, p.checkHeader()...)
+	problems = append(problems, p.checkProtocol()...)
 	if len(problems) > 0 {
 		return fmt.Errorf("%w: %w", ErrPlan, errors.Join(problems...))
 	}
@@ -195,6 +203,7 @@ func canonical(header http.Header) http.Header {
 // describe is the plan as the report repeats it.
 func (p *Plan) describe() Description {
 	d := Description{
+		Protocol: p.Protocol.String(), Tool: p.Tool,
 		Method: p.Method, Model: p.model(), Rate: p.Rate, Connections: p.Connections, Sessions: p.Sessions,
 		Carrier: p.Carrier.String(), Requests: p.Requests, Duration: p.Duration.Seconds(), Ramp: p.Ramp.Seconds(),
 		From: p.From.String(), Count: p.Count.String(), BodyBytes: len(p.Body), Retries: p.Retries,
@@ -212,9 +221,9 @@ func (p *Plan) describe() Description {
 // own header, and after it.
 type head struct{ before, after []byte }
 
-func (p *Plan) head(t *wire.Target) head {
+func (p *Plan) head(method string, t *wire.Target) head {
 	var h head
-	h.before = append(h.before, p.Method+" "+t.URL.RequestURI()+" HTTP/1.1\r\n"...)
+	h.before = append(h.before, method+" "+t.URL.RequestURI()+" HTTP/1.1\r\n"...)
 	h.before = appendHeader(h.before, "Host", cmp.Or(p.Header.Get("Host"), t.URL.Host))
 	if _, own := p.Header["User-Agent"]; !own {
 		h.before = appendHeader(h.before, "User-Agent", "limpet-load")
@@ -227,7 +236,12 @@ func (p *Plan) head(t *wire.Target) head {
 			h.before = appendHeader(h.before, name, value)
 		}
 	}
-	if p.Body != nil || slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, p.Method) {
+	if p.Protocol == MCP {
+		h.before = appendHeader(h.before, "Accept", mcp.Accept)
+		h.before = appendHeader(h.before, "Content-Type", "application/json")
+		return h // the rest is each message's own
+	}
+	if p.Body != nil || slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, method) {
 		h.after = appendHeader(h.after, "Content-Length", fmt.Sprint(len(p.Body)))
 	}
 	h.after = append(h.after, "\r\n"...)

@@ -139,7 +139,7 @@ func request(t testing.TB, p Plan, stamp string) (*http.Request, string) {
 	t.Helper()
 	p = p.withDefaults()
 	require.NoError(t, p.check())
-	h := p.head(p.Targets[0])
+	h := p.head(p.Method, p.Targets[0])
 	all := bufio.NewReader(bytes.NewReader(bytes.Join([][]byte{h.before, []byte(stamp), h.after, p.Body}, nil)))
 	r, err := http.ReadRequest(all)
 	require.NoError(t, err)

@@ -25,8 +25,10 @@ type attempt struct {
 	request  int    // of the session, from 1
 	target   string // URL
 	at       time.Time
-	again    bool // not the first attempt
-	sent     bool // a connection was there
+	again    bool      // not the first attempt
+	sent     bool      // a connection was there
+	reached  bool      // for it or, in MCP, for what has to go before it
+	begun    time.Time // when an MCP call was sent, or about to be
 	answered bool
 	cut      bool // by the end of the run
 	failure  failure
@@ -53,6 +55,9 @@ type recorder struct {
 	homes      map[string]int // alive sessions, by home
 	unjudged   error          // the first reason
 	first      error          // the first failure's
+	mcp        MCPUse
+	doubts     map[string][]doubt // by home
+	handshake  histogram
 	latency    histogram
 	service    histogram
 	timeline   *timeline
@@ -64,7 +69,7 @@ type recorder struct {
 func newRecorder(began time.Time) *recorder {
 	return &recorder{
 		began: began, failures: map[string]*Failure{}, responses: map[string]int{}, homes: map[string]int{},
-		latency: newHistogram(digits), service: newHistogram(digits), timeline: newTimeline(began),
+		doubts: map[string][]doubt{}, handshake: newHistogram(digits), latency: newHistogram(digits), service: newHistogram(digits), timeline: newTimeline(began),
 		affinity: Affinity{Examples: []Example{}, Announced: []Example{}},
 	}
 }

@@ -38,6 +38,7 @@ type Report struct {
 	// Service is counted from when the request was sent. In the open model it shows what a closed one would have seen.
 	Service   Latency       `json:"service"`
 	Sessions  Sessions      `json:"sessions"`
+	MCP       *MCPUse       `json:"mcp,omitempty"` // of a load by MCP
 	Affinity  Affinity      `json:"affinity"`
 	Failures  []Failure     `json:"failures"`  // most frequent first
 	Instances []InstanceUse `json:"instances"` // by name
@@ -46,6 +47,8 @@ type Report struct {
 
 // Description says what the run was to do.
 type Description struct {
+	Protocol    string   `json:"protocol"`       // http or mcp
+	Tool        string   `json:"tool,omitempty"` // mcp: what each request calls
 	Targets     []string `json:"targets"`
 	Method      string   `json:"method"`
 	Model       string   `json:"model"`             // open or closed
@@ -116,6 +119,25 @@ type Sessions struct {
 	Renamed int `json:"renamed"` // times that the target gave a session another ID than it had
 }
 
+// MCPUse is what became of the sessions of a load by MCP. Its requests are the calls: the handshakes, and what else the
+// sessions need, are counted here only.
+type MCPUse struct {
+	Version       string `json:"version"`       // of the protocol, as the target has chosen it
+	Initialized   int    `json:"initialized"`   // sessions that the target has issued an ID for
+	Reinitialized int    `json:"reinitialized"` // of those, in the place of one that had become unknown
+	Refused       int    `json:"refused"`       // handshakes that failed
+	Deleted       int    `json:"deleted"`       // by the client, as its need was over
+	Undeleted     int    `json:"undeleted"`     // where DELETE was refused (405 is in order) or failed
+	// Unknown is how often a request was answered by 404: there is no such session. The client has to initialise again.
+	Unknown int `json:"unknown"`
+	// Misrouted are those of Unknown that lived. They are Misroutes of Affinity too.
+	Misrouted int `json:"misrouted"`
+	// Unexplained are those of Unknown whose home lived, where nothing shows who gave the answer.
+	Unexplained int `json:"unexplained"`
+	// Initialize is the latency of initialize.
+	Initialize Latency `json:"initialize"`
+}
+
 // Affinity is the proof.
 type Affinity struct {
 	Judged int `json:"judged"` // responses
@@ -171,6 +193,7 @@ type Moment struct {
 	LostStates int     `json:"lost_states"`
 	Overcounts int     `json:"overcounts"`
 	Moves      int     `json:"moves"`
+	Unknown    int     `json:"unknown,omitempty"` // mcp: as MCPUse has it
 	P50        float64 `json:"p50_ms"`
 	P90        float64 `json:"p90_ms"`
 	P99        float64 `json:"p99_ms"`

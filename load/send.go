@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/limpet-proxy/limpet/load/mcp"
 	"github.com/limpet-proxy/limpet/load/wire"
 )
 
@@ -11,13 +12,16 @@ import (
 type sender struct {
 	*Run
 	scratch []byte // the head of a request
+	message []byte // of MCP
+	events  mcp.Events
 }
 
 // request sends one request of the session, again if need be, until it is done with. sent says that at least one
 // attempt got as far as a connection.
 func (w *sender) request(s *session, t turn) (sent bool) {
 	start := time.Now()
-	if t == (turn{}) { // nothing arrived: it is due now
+	arrived := t != (turn{})
+	if !arrived { // it is due now
 		t = turn{scheduled: start, due: start}
 	}
 	s.sent++
@@ -27,7 +31,12 @@ func (w *sender) request(s *session, t turn) (sent bool) {
 		// Another attempt goes to the target after, and not to whichever has its turn: that may be the same one.
 		a := w.attempt(s, (turn+n)%len(w.pools))
 		a.again = n > 0
-		sent = sent || a.sent
+		sent = sent || a.reached
+		if n == 0 && !a.begun.IsZero() { // what went before it was an MCP session's beginning
+			if start = a.begun; !arrived {
+				t.scheduled = start
+			}
+		}
 		w.record.attempted(a)
 		if a.failure.retriable && n < w.plan.Retries && pause(w.cut, a.wait) {
 			continue
@@ -52,6 +61,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // attempt sends the request once, to a target.
 func (w *sender) attempt(s *session, n int) attempt {
+	if w.plan.Protocol == MCP {
+		return w.callTool(s, n)
+	}
 	pool := w.pools[n]
 	target := pool.Target()
 	a := attempt{session: s, request: s.sent, target: target.URL.String()}
@@ -60,7 +72,7 @@ func (w *sender) attempt(s *session, n int) attempt {
 		a.at, a.cut, a.failure, a.wait = time.Now(), w.cut.Err() != nil, dialFailed(err), DefaultRetryWait
 		return a
 	}
-	a.sent = true
+	a.sent, a.reached = true, true
 	head := w.heads[n]
 	w.scratch = append(w.scratch[:0], head.before...)
 	w.scratch = w.plan.Carrier.stamp(w.scratch, s, target.URL)

@@ -16,12 +16,14 @@ type session struct {
 	// cookies are the names, domains and paths of all that it was given.
 	cookies map[string]struct{}
 
+	agent agent // by MCP only
 	state proof.Session
 	sent  int // requests that have been begun
 
 	// The recorder's.
 	livesAt       string // where it is counted as at home
 	strayed, away bool
+	steady        time.Time // since when its home has kept what it knows of it
 
 	// The deck's.
 	born   time.Time
@@ -52,6 +54,13 @@ func (s *session) leave() (ended bool) {
 	defer s.mu.Unlock()
 	s.leaving = true
 	return !s.busy
+}
+
+// gone says whether it has left, and nobody works on it.
+func (s *session) gone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leaving && !s.busy
 }
 
 // turn is a request that waits.

@@ -63,6 +63,7 @@ func join(a, b Moment) Moment {
 	b.LostStates += a.LostStates
 	b.Overcounts += a.Overcounts
 	b.Moves += a.Moves
+	b.Unknown += a.Unknown
 	b.P50, b.P90, b.P99, b.Max = max(a.P50, b.P50), max(a.P90, b.P90), max(a.P99, b.P99), max(a.Max, b.Max)
 	return b
 }

@@ -21,6 +21,7 @@ func totals(moments []Moment) (all Moment) {
 		all.LostStates += m.LostStates
 		all.Overcounts += m.Overcounts
 		all.Moves += m.Moves
+		all.Unknown += m.Unknown
 		all.P50, all.P90 = max(all.P50, m.P50), max(all.P90, m.P90)
 		all.P99, all.Max = max(all.P99, m.P99), max(all.Max, m.Max)
 	}
@@ -34,7 +35,7 @@ func TestATimelineIsBoundedAndLosesNothing(t *testing.T) {
 	for n := range 5 * maxMoments {
 		m := Moment{
 			Answered: random.IntN(9), Failed: random.IntN(9), Late: random.IntN(9), Misroutes: random.IntN(9),
-			LostStates: random.IntN(9), Overcounts: random.IntN(9), Moves: random.IntN(9),
+			LostStates: random.IntN(9), Overcounts: random.IntN(9), Moves: random.IntN(9), Unknown: random.IntN(9),
 		}
 		line.now = m
 		for range random.IntN(5) {

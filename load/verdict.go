@@ -43,6 +43,11 @@ func (r *recorder) report(p *Plan, e ending) Report {
 			report.Rate.Asked = float64(r.requests.Scheduled) / s
 		}
 	}
+	if p.Protocol == MCP {
+		use := r.mcp
+		use.Initialize = r.handshake.summary()
+		report.MCP = &use
+	}
 	report.Verdict, report.Why = r.verdict(p)
 	report.warn(e)
 	return report
@@ -65,11 +70,21 @@ func (r *recorder) verdict(p *Plan) (Verdict, string) {
 	case a.Unjudged > 0:
 		return Unjudged, fmt.Sprintf("%d of %s could not be judged; the first: %v", a.Unjudged,
 			plural(r.requests.Succeeded, "successful response"), r.unjudged)
+	case r.mcp.Unexplained > 0:
+		return Unjudged, fmt.Sprintf("%s unknown (404) while their homes went on with others, and the answers do not show whether "+
+			"the homes gave them", pluralWere(r.mcp.Unexplained, "session"))
 	case a.Checked == 0:
 		return Unjudged, "no session had a second response to compare with its first"
 	}
 	return Proven, fmt.Sprintf("0 misroutes, 0 lost states and 0 overcounts in %s of %s", plural(a.Judged, "judged response"),
 		plural(r.sessions.Named, "session"))
+}
+
+func pluralWere(n int, word string) string {
+	if n == 1 {
+		return "1 " + word + " was"
+	}
+	return plural(n, word) + " were"
 }
 
 func plural(n int, word string) string {
@@ -93,6 +108,11 @@ func (r *Report) warn(e ending) {
 	add(r.Requests.Unsent > 0, "%s scheduled and not sent before the run ended: their latency is in no figure",
 		plural(r.Requests.Unsent, "request"))
 	add(r.Requests.Failed > 0, "%s failed", plural(r.Requests.Failed, "request"))
+	if r.MCP != nil {
+		gone := r.MCP.Unknown - r.MCP.Misrouted - r.MCP.Unexplained
+		add(gone > 0, "%s unknown to whoever answered (404), with no sign that they lived: their clients had to initialise again",
+			pluralWere(gone, "session"))
+	}
 	add(r.Verdict == Proven && len(r.Instances) == 1, "all responses came from one instance, which leaves nothing to misroute")
 	add(r.Load.Count == "none" && r.Verdict == Proven, "no count was looked at, so a lost state would not show")
 }

@@ -122,7 +122,7 @@ func (m measured) open(b testing.TB, n int, prefix string) (closeAll func()) {
 	client := &http.Client{Transport: &http.Transport{}}
 	sockets := make([]socket, n)
 	for i := range sockets {
-		sockets[i] = connect(b, client, "ws://"+m.addr, "X-Session-Id", fmt.Sprint(prefix, i))
+		sockets[i] = openWebSocket(b, client, "ws://"+m.addr, "X-Session-Id", fmt.Sprint(prefix, i))
 		require.NoError(b, sockets[i].Write(b.Context(), websocket.MessageBinary, page))
 		require.Equal(b, string(page), sockets[i].read(b))
 	}

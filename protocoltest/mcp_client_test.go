@@ -70,9 +70,7 @@ func (a *agent) connect(ctx context.Context) error {
 			a.heard = append(a.heard, r.Params.Message)
 		},
 	})
-	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint: "http://127.0.0.1" + a.path, HTTPClient: &http.Client{Transport: a.through},
-	}, nil)
+	session, err := client.Connect(ctx, a.transport(), nil)
 	if err != nil {
 		return err
 	}
@@ -81,6 +79,14 @@ func (a *agent) connect(ctx context.Context) error {
 	a.session, a.home, a.count, a.heard = session, "", 0, nil
 	a.begun++
 	return nil
+}
+
+func (a *agent) transport() mcp.Transport {
+	endpoint, through := "http://127.0.0.1"+a.path, &http.Client{Transport: a.through}
+	if a.path == olderPath {
+		return &mcp.SSEClientTransport{Endpoint: endpoint, HTTPClient: through}
+	}
+	return &mcp.StreamableClientTransport{Endpoint: endpoint, HTTPClient: through}
 }
 
 // call calls the tool, and checks that the answer is the next one of this session, from its one server.

@@ -12,10 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The paths of a toolServer: it answers a POST with JSON on the one, with a stream of events on the other.
+// The paths of a toolServer: it answers a POST with JSON on the one, with a stream of events on the other. The third is the
+// older transport's, HTTP+SSE.
 const (
-	jsonPath = "/json"
-	ssePath  = "/events"
+	jsonPath  = "/json"
+	ssePath   = "/events"
+	olderPath = "/sse"
 )
 
 // toolServer is an MCP server of the Go SDK, as a user would write it: it counts the calls of each session in its memory.
@@ -45,6 +47,7 @@ func startToolServer(t *testing.T, name string) *toolServer {
 	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.Handle(jsonPath, s.handler(true))
 	mux.Handle(ssePath, s.handler(false))
+	mux.Handle(olderPath, mcp.NewSSEHandler(func(*http.Request) *mcp.Server { return s.server() }, nil))
 	s.http = &http.Server{Handler: mux}
 	go func() { _ = s.http.Serve(l) }()
 	t.Cleanup(s.kill)
@@ -52,11 +55,16 @@ func startToolServer(t *testing.T, name string) *toolServer {
 }
 
 func (s *toolServer) handler(json bool) http.Handler {
-	server := mcp.NewServer(&mcp.Implementation{Name: s.name, Version: "1"}, nil)
-	mcp.AddTool(server, &mcp.Tool{Name: "count"}, s.count)
+	server := s.server()
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
 		JSONResponse: json, EventStore: mcp.NewMemoryEventStore(nil),
 	})
+}
+
+func (s *toolServer) server() *mcp.Server {
+	server := mcp.NewServer(&mcp.Implementation{Name: s.name, Version: "1"}, nil)
+	mcp.AddTool(server, &mcp.Tool{Name: "count"}, s.count)
+	return server
 }
 
 // count counts, and says so on the session's own stream too, which a GET has opened.

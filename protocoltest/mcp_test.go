@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ const (
 // mcpWorld are MCP clients before Limpets before MCP servers.
 type mcpWorld struct {
 	t       *testing.T
+	paths   []string // each a function of its own
 	servers []*toolServer
 	config  string
 	limpets []*limpettest.Process
@@ -32,27 +34,31 @@ type mcpWorld struct {
 	agents  []*agent
 }
 
-// newMCPWorld runs three servers and replicas of Limpet, and connects the agents. An instance has slots for half of them, so
-// that two servers are just enough.
-func newMCPWorld(t *testing.T, store string, replicas int) *mcpWorld {
-	w := &mcpWorld{t: t}
+// newMCPWorld runs three servers and replicas of Limpet, on one Redis if there are several, and connects so many agents of
+// each path. An instance has slots for half of them, so that two servers are just enough.
+func newMCPWorld(t *testing.T, replicas, agents int, paths ...string) *mcpWorld {
+	w := &mcpWorld{t: t, paths: paths}
+	if replicas > 1 {
+		w.config = redis(t)
+	}
 	var list strings.Builder
 	for _, name := range []string{"a", "b", "c"} {
 		s := startToolServer(t, name)
 		w.servers = append(w.servers, s)
 		fmt.Fprintf(&list, "{id: %s, url: \"http://%s\"}, ", name, s.addr)
 	}
-	w.config = store + "shutdown: {delay: 100ms, deadline: 300ms}\naccess_log: {enabled: false}\nfunctions:\n"
-	for name, path := range map[string]string{"json": jsonPath, "events": ssePath} {
-		w.config += fmt.Sprintf("  - {name: %s, match: {path: %s}, affinity: {type: MCP_STREAMABLE}, sessions: {per_instance: %d},\n"+
-			"     instances: {static: [%s], health: {interval: 200ms}}}\n", name, path, mcpAgents/2, list.String())
+	w.config += "shutdown: {delay: 100ms, deadline: 300ms}\naccess_log: {enabled: false}\nfunctions:\n"
+	for _, path := range paths {
+		affinity := map[bool]string{true: "MCP_SSE", false: "MCP_STREAMABLE"}[path == olderPath]
+		w.config += fmt.Sprintf("  - {name: %s, match: {path: %s}, affinity: {type: %s}, sessions: {per_instance: %d},\n"+
+			"     instances: {static: [%s], health: {interval: 200ms}}}\n", path[1:], path, affinity, agents/2, list.String())
 	}
 	for range replicas {
 		w.limpets = append(w.limpets, serve(t, w.config))
 	}
 	w.through = newBalancer(t, w.addrs()...)
-	for i := range 2 * mcpAgents {
-		w.agents = append(w.agents, &agent{t: t, path: []string{jsonPath, ssePath}[i%2], through: w.through})
+	for i := range agents * len(paths) {
+		w.agents = append(w.agents, &agent{t: t, path: paths[i%len(paths)], through: w.through})
 	}
 	w.each(func(a *agent) { require.NoError(t, a.connect(t.Context())) })
 	return w
@@ -98,10 +104,10 @@ func (w *mcpWorld) heardAll(a *agent) {
 	require.EventuallyWithT(w.t, func(c *assert.CollectT) { assert.Equal(c, want, a.notifications()) }, limpettest.Patience, 20*time.Millisecond)
 }
 
-// active is how many sessions the session API lists as active, of both functions.
+// active is how many sessions the session API lists as active, of all functions.
 func (w *mcpWorld) active() (n int) {
-	for _, function := range []string{"json", "events"} {
-		res, err := http.Get(fmt.Sprintf("http://%s/2023-03-30/functions/%s/sessions?limit=1000&sessionStatus=Active", w.limpets[0].Admin, function))
+	for _, path := range w.paths {
+		res, err := http.Get(fmt.Sprintf("http://%s/2023-03-30/functions%s/sessions?limit=1000&sessionStatus=Active", w.limpets[0].Admin, path))
 		require.NoError(w.t, err)
 		defer res.Body.Close()
 		var list struct{ Sessions []json.RawMessage }
@@ -111,17 +117,22 @@ func (w *mcpWorld) active() (n int) {
 	return n
 }
 
+func (w *mcpWorld) metrics(p *limpettest.Process) string {
+	res, err := http.Get("http://" + p.Admin + "/metrics")
+	require.NoError(w.t, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(w.t, err)
+	return string(text)
+}
+
 // TestMCPClientsOfTheGoSDK are unmodified clients and servers of MCP's Go SDK, through one Limpet, and through two that
 // share a Redis, where each request of a session comes through another one than the last.
 func TestMCPClientsOfTheGoSDK(t *testing.T) {
 	for name, replicas := range map[string]int{"one": 1, "two on one Redis": 2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := ""
-			if replicas > 1 {
-				store = redis(t)
-			}
-			w := newMCPWorld(t, store, replicas)
+			w := newMCPWorld(t, replicas, mcpAgents, jsonPath, ssePath)
 			w.count(mcpCalls)
 			require.Equal(t, len(w.agents), w.active())
 			w.loseAServer()
@@ -157,6 +168,9 @@ func (w *mcpWorld) loseAServer() {
 		require.Equal(w.t, map[bool]int{true: 2, false: 1}[theirs], a.begun)
 	})
 	w.count(3)
+	for _, p := range w.limpets {
+		require.NotContains(w.t, w.metrics(p), "limpet_sessions_rehomed_total{", "no session is moved: its state is gone")
+	}
 }
 
 // roll replaces each Limpet under the agents' calls, as an orchestrator does: no call fails and no session is lost. The

@@ -81,8 +81,8 @@ type socket struct {
 	instance, session, event string
 }
 
-// connect opens a WebSocket and checks that it echoes.
-func connect(t testing.TB, client *http.Client, url string, headers ...string) socket {
+// openWebSocket opens a WebSocket and checks that it echoes.
+func openWebSocket(t testing.TB, client *http.Client, url string, headers ...string) socket {
 	t.Helper()
 	h := http.Header{}
 	for i := 0; i < len(headers); i += 2 {
@@ -141,23 +141,23 @@ functions:
 	t.Run("sessions return home", func(t *testing.T) { returnHome(t, client, url("/header")) })
 	t.Run("cookie", func(t *testing.T) { returnByCookie(t, url("/cookie")) })
 	t.Run("the end of an isolated session", func(t *testing.T) {
-		s := connect(t, client, url("/alone"), "X-Session-Id", "alone")
+		s := openWebSocket(t, client, url("/alone"), "X-Session-Id", "alone")
 		admin(t, p, http.MethodDelete, "/2023-03-30/functions/alone/sessions/alone", "")
 		s.closed(t)
 		ended(t, "alone")
 	})
 	t.Run("the drain deadline", func(t *testing.T) {
-		s := connect(t, client, url("/header"), "X-Session-Id", "drained")
+		s := openWebSocket(t, client, url("/header"), "X-Session-Id", "drained")
 		admin(t, p, http.MethodPut, "/limpet/v1/functions/header/instances/"+s.instance+"/drain", `{"deadline":"0s"}`)
 		s.closed(t)
 		ended(t, "drained")
-		next := connect(t, client, url("/header"), "X-Session-Id", "drained")
+		next := openWebSocket(t, client, url("/header"), "X-Session-Id", "drained")
 		require.NotEqual(t, s.instance, next.instance)
 		require.Equal(t, "rehomed", next.event)
 		require.Equal(t, fmt.Sprintf(`rehomed; reason="drained"; from=%q`, s.instance), next.res.Header.Get("Limpet-Session-Event"))
 	})
 	t.Run("shutdown", func(t *testing.T) {
-		s := connect(t, client, url("/header"), "X-Session-Id", "last")
+		s := openWebSocket(t, client, url("/header"), "X-Session-Id", "last")
 		stopped := make(chan error, 1)
 		go func() { stopped <- p.Stop() }()
 		s.closed(t)
@@ -171,14 +171,14 @@ func returnHome(t *testing.T, client *http.Client, url string) {
 	homes := map[string]int{}
 	for i := range 50 {
 		id := fmt.Sprint("session-", i)
-		first := connect(t, client, url, "X-Session-Id", id)
+		first := openWebSocket(t, client, url, "X-Session-Id", id)
 		require.Equal(t, id, first.session)
 		require.Equal(t, "created", first.event)
 		require.Equal(t, "created", first.res.Header.Get("Limpet-Session-Event"))
 		require.Equal(t, id, first.res.Header.Get("X-Session-Id"))
 		require.NoError(t, first.CloseNow())
 		for range 2 {
-			again := connect(t, client, url, "X-Session-Id", id)
+			again := openWebSocket(t, client, url, "X-Session-Id", id)
 			require.Equal(t, first.instance, again.instance)
 			require.Empty(t, again.event)
 			require.Equal(t, first.res.Header["Limpet-Session-Epoch"], again.res.Header["Limpet-Session-Epoch"])
@@ -194,10 +194,10 @@ func returnByCookie(t *testing.T, url string) {
 		jar, err := cookiejar.New(nil)
 		require.NoError(t, err)
 		browser := &http.Client{Transport: &http.Transport{}, Jar: jar}
-		first := connect(t, browser, url)
+		first := openWebSocket(t, browser, url)
 		require.Len(t, first.res.Cookies(), 1)
 		require.NoError(t, first.CloseNow())
-		again := connect(t, browser, url)
+		again := openWebSocket(t, browser, url)
 		require.Equal(t, first.instance, again.instance)
 		require.Equal(t, first.session, again.session)
 		require.Empty(t, again.res.Cookies())

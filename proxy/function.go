@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/instances"
@@ -18,6 +19,8 @@ type Function struct {
 	Pool       Pool
 	Transports *Transports
 	Metrics    *metrics.Function // may be nil
+
+	warned sync.Once // of IDs that are not used: some applications give them with each response
 }
 
 // Pool finds the instance to dial. *instances.Pool implements it, and for an alias *instances.Split.

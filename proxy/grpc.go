@@ -18,8 +18,11 @@ func ownDialect(r *http.Request) dialects.Dialect {
 // brokenOff is why a response that had begun did not end.
 func (x *exchange) brokenOff() *Failure {
 	var f *Failure
-	if errors.As(x.cancelled(), &f) {
+	switch {
+	case errors.As(x.cancelled(), &f):
 		return f
+	case x.broke != nil:
+		return x.broke
 	}
 	return errBadGateway
 }

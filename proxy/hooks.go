@@ -43,6 +43,9 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	tellCertificate(p.In, out.Header)
 	out.Header.Set(requestIDHeader, x.requestID)
 	x.tellInvocation(out.Header)
+	if x.followed() {
+		out.Header.Set("Accept-Encoding", "identity")
+	}
 	if s := x.session(); s != nil {
 		x.rule.Forward(out.Header, s.ID)
 		out.Header.Set(headerSessionID, s.ID)
@@ -90,6 +93,9 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
 	x.idle.request(r)
+	if r.Body != nil && x.inst.Protocol().IsHTTP2() {
+		r.Body = sentBody{r.Body, x}
+	}
 	res, err := tr.RoundTrip(r)
 	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
 		x.switched = &switched{res: res, conn: conn, asked: r.Header.Get("Upgrade")}

@@ -163,6 +163,20 @@ func TestIdleConnReadCountsFromItsBeginning(t *testing.T) {
 	})
 }
 
+func TestIdleConnWriteCountsFromItsBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipeConn(t, time.Minute)
+		go peer.Read(make([]byte, 1))
+		_, err := c.Write([]byte("x"))
+		require.NoError(t, err)
+		time.Sleep(10 * time.Minute)
+		start := time.Now()
+		_, err = c.Write([]byte("x"))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.Equal(t, time.Minute, time.Since(start))
+	})
+}
+
 // Touching a deadline costs more than noting a time.
 func TestIdleConnSetsFewDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

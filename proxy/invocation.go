@@ -53,7 +53,8 @@ func (x *exchange) match() (*Function, error) {
 // routed is a function that host and path name. Its clients understand its own protocol.
 func (x *exchange) routed(fn *Function) *Function {
 	x.dialect = ownDialect(x.r)
-	if fn.Config.Affinity.Type == sessions.AffinityMCPStreamable {
+	switch fn.Config.Affinity.Type {
+	case sessions.AffinityMCPStreamable, sessions.AffinityMCPSSE:
 		x.dialect = dialects.MCP
 	}
 	return fn

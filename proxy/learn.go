@@ -23,12 +23,16 @@ func (x *exchange) learn(res *http.Response) error {
 	if x.use.Reserved() {
 		return x.settle(res)
 	}
-	ender, ok := x.rule.(affinity.Ender)
-	if !ok || x.session() == nil {
+	if x.session() == nil {
 		return nil
 	}
-	if over, asked := ender.Ends(res); over {
-		x.end(!asked)
+	switch rule := x.rule.(type) {
+	case affinity.Ender:
+		if over, asked := rule.Ends(res); over {
+			x.end(!asked)
+		}
+	case affinity.Renamer:
+		return x.rename(rule, res)
 	}
 	return nil
 }
@@ -36,11 +40,17 @@ func (x *exchange) learn(res *http.Response) error {
 // settle makes the reservation the session of the ID that the instance issued. Without one the slot is given back at
 // once: the response may be a stream.
 func (x *exchange) settle(res *http.Response) error {
+	if streams, ok := x.rule.(affinity.StreamLearner); ok {
+		return x.follow(streams, res)
+	}
 	id, err := x.issued(res)
 	switch {
+	case errors.Is(err, affinity.ErrUnusable):
+		x.unusable(err)
+		x.use.Release()
+		return nil
 	case err != nil:
-		x.h.logger.Warn("response refused", "error", err, "function", x.fn.Config.Name, "instance", x.inst.ID(), "request_id", x.requestID)
-		return errIssuedID
+		return x.refuse(err)
 	case id == "":
 		x.use.Release()
 		return nil
@@ -49,6 +59,12 @@ func (x *exchange) settle(res *http.Response) error {
 		return errClientGone
 	}
 	return x.bind(res, id)
+}
+
+// refuse keeps a response from the client whose session ID can be none.
+func (x *exchange) refuse(err error) error {
+	x.h.logger.Warn("response refused", "error", err, "function", x.fn.Config.Name, "instance", x.inst.ID(), "request_id", x.requestID)
+	return errIssuedID
 }
 
 // issued is the ID that the instance chose, "" if the rule takes none from responses.
@@ -67,21 +83,27 @@ func (x *exchange) bind(res *http.Response, id string) error {
 		x.claim.ID, x.event = id, x.use.Event()
 		x.watch.begin(x.use)
 		return nil
+	case errors.Is(err, sessions.ErrExists) && x.renames():
+		x.unbound(err)
+		x.use.Release()
+		return nil
 	case errors.Is(err, sessions.ErrExists):
 		err = errIssuedTwice
 	case errors.Is(err, sessions.ErrNotFound):
 		err = errReservationOver
 	}
-	x.h.logger.Warn("session not bound", "error", err, "function", x.fn.Config.Name, "instance", x.inst.ID(), "request_id", x.requestID)
+	x.unbound(err)
 	x.disown(res, id)
 	return failureOf(err)
 }
 
 // disown asks the instance, in the background and once, to end a session that no client was told of. Else it would be kept
-// there until the instance's own timeout. The request is like the one that made the session, for it has to be let in.
+// there until the instance's own timeout. The request is like the one that made the session, for it has to be let in. Where
+// a protocol has no such request there is nothing to do: a stream is broken off, and a cookie tells the instance nothing
+// that is not sent back.
 func (x *exchange) disown(res *http.Response, id string) {
 	tr, err := x.transport()
-	if err != nil {
+	if _, asks := x.rule.(affinity.Ender); !asks || err != nil {
 		return
 	}
 	inFlight := &x.h.inFlight

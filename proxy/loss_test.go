@@ -337,10 +337,10 @@ func TestInstanceFailsInMidBody(t *testing.T) {
 }
 
 func TestStreamThatStandsStillIsCut(t *testing.T) {
-	w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = 100 * time.Millisecond },
+	w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = 600 * time.Millisecond },
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
-			for range 5 { // moves for longer than the idle time
+			for range 15 { // moves for longer than the idle time
 				fmt.Fprint(w, "data: x\n\n")
 				http.NewResponseController(w).Flush()
 				select {
@@ -356,7 +356,7 @@ func TestStreamThatStandsStillIsCut(t *testing.T) {
 	defer res.Body.Close()
 	got, err := io.ReadAll(res.Body)
 	require.Error(t, err)
-	require.Equal(t, 5, strings.Count(string(got), "data: x"), "a stream that moves is left alone")
+	require.Equal(t, 15, strings.Count(string(got), "data: x"), "a stream that moves is left alone")
 	w.idle()
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +38,16 @@ func (w *world) onBind(before func() error) {
 	w.store = store
 }
 
+// await waits for what must happen.
+func await(t *testing.T, what <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-what:
+	case <-time.After(patience):
+		require.FailNow(t, "it did not happen")
+	}
+}
+
 // TestMCPBindsBeforeTheFirstByte: as long as the table does not know the session its client does not know it either.
 func TestMCPBindsBeforeTheFirstByte(t *testing.T) {
 	a := newTools("a")
@@ -47,13 +58,15 @@ func TestMCPBindsBeforeTheFirstByte(t *testing.T) {
 	w := startMCP(t, nil, a)
 	asked, know := make(chan struct{}), make(chan struct{})
 	w.onBind(func() error { close(asked); <-know; return nil })
+	bound := sync.OnceFunc(func() { close(know) })
+	defer bound()
 	c, r := w.dial()
 	fmt.Fprintf(c, "POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-	<-asked
+	await(t, asked)
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
 	_, err := r.ReadByte()
 	require.Error(t, err, "not one byte before")
-	close(know)
+	bound()
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(patience)))
 	res, err := http.ReadResponse(r, nil)
 	require.NoError(t, err)

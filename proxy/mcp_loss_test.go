@@ -123,7 +123,11 @@ func TestMCPWithIsolation(t *testing.T) {
 	id, _ := w.initialize()
 	w.mcp(http.MethodPost, "", "Mcp-Protocol-Version", "2026-07-28").failsMCP(t, "InvalidArgument", http.StatusBadRequest)
 	require.Equal(t, http.StatusNoContent, w.mcp(http.MethodOptions, "").StatusCode)
-	require.Equal(t, http.StatusNoContent, w.mcp(http.MethodDelete, id).StatusCode)
+	long := strings.Repeat("x", 4<<20)
+	for _, s := range []*tools{a, b} {
+		s.other = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, long) }
+	}
+	require.Len(t, w.mcp(http.MethodDelete, id).body, len(long))
 	w.mcp(http.MethodPost, id).failsMCP(t, "SessionNotFound", http.StatusNotFound)
 	w.initialize()
 	w.mcp(http.MethodPost, "").failsMCP(t, "NoCapacity", http.StatusServiceUnavailable)

@@ -98,6 +98,7 @@ func TestMCPInitializeWithoutASession(t *testing.T) {
 // TestMCPInitializeOfAStreamThatIssuesNothing gives the slot back while the response still comes.
 func TestMCPInitializeOfAStreamThatIssuesNothing(t *testing.T) {
 	a, over := newTools("a"), make(chan struct{})
+	defer close(over)
 	a.initialize = func(w http.ResponseWriter, r *http.Request, _ string) {
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
@@ -108,7 +109,6 @@ func TestMCPInitializeOfAStreamThatIssuesNothing(t *testing.T) {
 	require.NoError(t, err)
 	defer res.Body.Close()
 	w.slots(0)
-	close(over)
 }
 
 func TestMCPInstanceThatIssuesNonsense(t *testing.T) {

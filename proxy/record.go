@@ -22,8 +22,10 @@ func (x *exchange) finish() {
 		x.tunnel.start()
 		return
 	}
+	x.endStream()
 	x.unguard()
 	x.idle.end()
+	x.tenure.end()
 	x.release()
 	if p == nil && !x.skipBody() {
 		p = http.ErrAbortHandler
@@ -56,11 +58,14 @@ func (x *exchange) aborted(p any) (told bool) {
 	}
 	why := x.brokenOff()
 	x.code = why.Code
+	if x.tellBroken(why) {
+		return true
+	}
 	if why == errBadGateway {
 		// What the instance sent before it broke off is the client's, who sees by it that something is missing.
 		http.NewResponseController(x.w).Flush() //nolint:errcheck // the response is broken as it is
 	}
-	return x.tellBroken(why)
+	return false
 }
 
 // record counts and logs the exchange.

@@ -29,7 +29,7 @@ func TestResponsesAreFlushedAsTheyCome(t *testing.T) {
 		"event stream, with length": {"Content-Length", "3; text/event-stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			next := make(chan struct{})
+			next := make(chan struct{}, 3)
 			w := start(t, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				value, kind, _ := strings.Cut(head[1], "; ")
 				w.Header().Set(head[0], value)
@@ -38,7 +38,11 @@ func TestResponsesAreFlushedAsTheyCome(t *testing.T) {
 				}
 				flush(w)
 				for i := range 3 {
-					<-next
+					select {
+					case <-next:
+					case <-time.After(patience): // flushed by its end
+						return
+					}
 					fmt.Fprint(w, i)
 					flush(w)
 				}
@@ -144,7 +148,7 @@ func TestAStreamThatTheClientDoesNotTakeIsCut(t *testing.T) {
 	for _, sends := range []bool{false, true} {
 		t.Run(fmt.Sprint("sending=", sends), func(t *testing.T) {
 			cut := make(chan struct{})
-			w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = 500 * time.Millisecond }, http.HandlerFunc(
+			w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = 300 * time.Millisecond }, http.HandlerFunc(
 				func(w http.ResponseWriter, r *http.Request) {
 					defer close(cut)
 					http.NewResponseController(w).EnableFullDuplex()

@@ -42,6 +42,7 @@ func upgraded(head string) (http.Handler, <-chan backend) {
 		if err != nil {
 			panic(err)
 		}
+		c.SetDeadline(time.Now().Add(patience))
 		io.WriteString(c, head)
 		conns <- backend{c.(*net.TCPConn), brw.Reader, r.Header}
 	}), conns
@@ -67,7 +68,6 @@ func (w *world) open(conns <-chan backend) (*net.TCPConn, *bufio.Reader, backend
 	require.Equal(w.t, http.StatusSwitchingProtocols, res.StatusCode)
 	back := <-conns
 	w.t.Cleanup(func() { back.Close() })
-	require.NoError(w.t, back.SetDeadline(time.Now().Add(patience)))
 	return c, br, back
 }
 

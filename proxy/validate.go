@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/limpet-proxy/limpet/affinity"
 	"github.com/limpet-proxy/limpet/sessions"
 )
 
@@ -49,7 +48,6 @@ func (c FunctionConfig) Validate(report func(key, problem string)) {
 	c.OnInstanceLoss.Validate(under("on_instance_loss", report))
 	notNegative("loss_grace", c.LossGrace, report)
 	c.WhenFull.Validate(under("when_full", report))
-	c.validateUnbuilt(report)
 	c.validateInvoke(report)
 	validateUpgrades(c.Upgrades, report)
 	c.Timeouts.Validate(under("timeouts", report))
@@ -64,12 +62,6 @@ func (c FunctionConfig) validateNames(report report) {
 	}
 	if !sessions.ValidName(c.Qualifier) {
 		report("qualifier", fmt.Sprintf("%.40q cannot name a version, accepted are %s", c.Qualifier, sessions.NameForm))
-	}
-}
-
-func (c FunctionConfig) validateUnbuilt(report report) {
-	if p := c.Affinity.SSEPath; p != "" && p != affinity.DefaultSSEPath {
-		report("affinity.sse_path", fmt.Sprintf("is not built yet, accepted is %s, or to leave it out", affinity.DefaultSSEPath))
 	}
 }
 

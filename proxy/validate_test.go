@@ -7,7 +7,6 @@ import (
 
 	"github.com/limpet-proxy/limpet/instances"
 	"github.com/limpet-proxy/limpet/proxy"
-	"github.com/limpet-proxy/limpet/sessions"
 )
 
 func TestFunctionConfigValidate(t *testing.T) {
@@ -23,11 +22,10 @@ func TestFunctionConfigValidate(t *testing.T) {
 		"policy and grace": {func(c *proxy.FunctionConfig) { c.OnInstanceLoss, c.LossGrace = "", -1 }, []string{"on_instance_loss", "loss_grace"}},
 		"wait":             {func(c *proxy.FunctionConfig) { c.WhenFull.Wait = proxy.MaxWait + 1 }, []string{"when_full.wait"}},
 		"longest wait":     {func(c *proxy.FunctionConfig) { c.WhenFull.Wait = proxy.MaxWait }, nil},
-		"not built":        {func(c *proxy.FunctionConfig) { c.Affinity.SSEPath = "/y" }, []string{"affinity.sse_path"}},
+		"SSE's path":       {func(c *proxy.FunctionConfig) { c.Affinity.SSEPath = "y" }, []string{"affinity.sse_path"}},
 		"invoke":           {func(c *proxy.FunctionConfig) { c.Invoke, c.InvokePath = true, "/run/it" }, nil},
 		"invoke path":      {func(c *proxy.FunctionConfig) { c.InvokePath = "run" }, []string{"invoke_path"}},
 		"no invoke path":   {func(c *proxy.FunctionConfig) { c.InvokePath = "" }, []string{"invoke_path"}},
-		"mcp":              {func(c *proxy.FunctionConfig) { c.Affinity.Type = sessions.AffinityMCPSSE }, []string{"affinity.type"}},
 		"timeouts":         {func(c *proxy.FunctionConfig) { c.Timeouts = proxy.TimeoutsConfig{} }, []string{"timeouts.connect", "timeouts.response_header", "timeouts.idle"}},
 		"sessions of nothing": {func(c *proxy.FunctionConfig) {
 			c.Affinity.Type = "NONE"

@@ -149,7 +149,8 @@ func (w *world) function() *proxy.Function {
 			Function: w.cfg.Name, Qualifier: w.cfg.Qualifier, Config: w.cfg.Sessions, Affinity: w.cfg.Affinity.Type,
 			OnLoss: w.cfg.OnInstanceLoss, LossGrace: w.cfg.LossGrace, Wait: w.cfg.WhenFull.Wait,
 			AliveWithin: w.cfg.Instances.AliveWithin(),
-			Immovable:   w.cfg.Affinity.Type == sessions.AffinityMCPStreamable, ReservationLife: w.reservation,
+			Immovable:   w.cfg.Affinity.Type == sessions.AffinityMCPStreamable || w.cfg.Affinity.Type == sessions.AffinityMCPSSE,
+			CutEnded:    w.cfg.Affinity.Type == sessions.AffinityMCPSSE, ReservationLife: w.reservation,
 		}})
 		f.Table = w.table
 	}

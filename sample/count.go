@@ -44,14 +44,9 @@ func (s *Server) count(u use) (count int, start string, room bool) {
 	}
 	known.count++
 	count, start = known.count, s.start
-	var b *block
-	if u.grow > 0 {
-		b = s.reserve(known, u.grow)
-	}
+	fill := s.reserve(known, u.grow)
 	s.mu.Unlock()
-	if b != nil {
-		b.bytes = touched(u.grow) // not under the lock: it takes a while, and nobody else looks at it
-	}
+	fill()
 	return count, start, true
 }
 
@@ -75,12 +70,17 @@ func (s *Server) renew(u use) *session {
 // forgotten is called by the LRU, under the lock, for each session that it drops.
 func (s *Server) forgotten(_ string, gone *session) { s.grown -= gone.grown }
 
-func (s *Server) reserve(known *session, n int64) *block {
+// reserve notes that the session grows by n bytes. What it returns takes the memory, and is called without the lock: it
+// takes a while, and nobody else looks at it.
+func (s *Server) reserve(known *session, n int64) (fill func()) {
+	if n <= 0 {
+		return func() {}
+	}
 	b := &block{next: known.kept}
 	known.kept = b
 	known.grown += n
 	s.grown += n
-	return b
+	return func() { b.bytes = touched(n) }
 }
 
 // pageSize is the least that systems have.

@@ -1,8 +1,10 @@
 package sample
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -67,4 +69,34 @@ func FuzzAnswer(f *testing.F) {
 func TestTroubleByDefaultIsNone(t *testing.T) {
 	require.Equal(t, Trouble{Status: http.StatusOK, Interval: DefaultStreamInterval}, Trouble{}.withDefaults())
 	require.Zero(t, Trouble{Interval: -1}.withDefaults().Interval)
+}
+
+// Whatever a client sends is answered by JSON-RPC, with the ID that it gave.
+func FuzzMCPMessage(f *testing.F) {
+	for _, body := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"count","arguments":{"notify":true}}}`,
+		`{"jsonrpc":"2.0","id":"a","method":"ping"}`, `{"jsonrpc":"2.0","method":"x"}`, `{"jsonrpc":"2.0","id":-1,"method":"initialize"}`,
+		`{"jsonrpc":"2.0","id":null}`, `[]`, `null`, `{`, `{"jsonrpc":"2.0","id":"\u2028","method":"\ud800"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s := New(Options{})
+		id := s.admit()
+		r := httptest.NewRequest(http.MethodPost, MCPPath, bytes.NewReader(body))
+		r.Header.Set(mcpSessionHeader, id)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		require.Contains(t, []int{200, 202, 400}, w.Code)
+		if w.Code == http.StatusAccepted {
+			require.Empty(t, w.Body.Bytes())
+			return
+		}
+		var asked, answered struct{ ID any }
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answered))
+		if w.Code == http.StatusOK {
+			require.NoError(t, json.Unmarshal(body, &asked))
+			require.Equal(t, asked.ID, answered.ID)
+		}
+	})
 }

@@ -26,6 +26,7 @@ func Start(addr string, o Options) (*Running, error) {
 	}
 	r := &Running{Server: New(o), listener: l, done: make(chan struct{})}
 	r.server = &http.Server{Handler: r.Server, ReadHeaderTimeout: readHeaderTimeout}
+	r.server.RegisterOnShutdown(r.endStreams) // which would not end by themselves
 	go func() {
 		defer close(r.done)
 		_ = r.server.Serve(l) // always an error: the one that Close or Shutdown makes

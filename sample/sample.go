@@ -50,6 +50,7 @@ type Options struct {
 //	/healthz   200 with the start nonce, or what SetHealth says
 //	/headers   the request's head, as JSON
 //	/echo      the request's body, streamed both ways
+//	/mcp       an MCP server over Streamable HTTP, whose tool count is one more of the MCP session's calls
 //	any other  one more of the session's requests, as an Answer in JSON, and its count in CountHeader
 //
 // Everywhere but on /healthz the query may ask for trouble, else Options.Trouble does: sleep=DURATION before the answer
@@ -60,7 +61,8 @@ type Options struct {
 // ask for none of it.
 //
 // A session is forgotten, with all it grew, when it is the one used longest ago of more than Options.MaxSessions, when
-// Restart is called, and when a request names it with a greater epoch.
+// Restart is called, and when a request names it with a greater epoch. MCP sessions are as many again; they end by DELETE
+// too, and no epoch ends them, for a proxy cannot move one.
 type Server struct {
 	options Options
 	name    []string  // the value of InstanceHeader; shared by all answers, so never written to
@@ -71,7 +73,8 @@ type Server struct {
 	health   int
 	sessions *simplelru.LRU[string, *session]
 	nobody   *session // the requests without a session
-	grown    int64    // by all sessions, nobody's included
+	agents   *simplelru.LRU[string, *agent]
+	grown    int64 // by all sessions, nobody's included
 }
 
 // New returns a Server without sessions.
@@ -99,9 +102,16 @@ func (s *Server) restart(start string) {
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
+	agents, err := simplelru.NewLRU(s.options.MaxSessions, s.left)
+	if err != nil {
+		panic(err) // likewise
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.start, s.sessions, s.nobody, s.grown = cmp.Or(start, rand.Text()), sessions, &session{}, 0
+	if s.agents != nil {
+		s.agents.Purge() // which ends their streams
+	}
+	s.start, s.sessions, s.nobody, s.agents, s.grown = cmp.Or(start, rand.Text()), sessions, &session{}, agents, 0
 }
 
 // SetHealth sets the status of the health answer. 200 is what it starts with.
@@ -118,11 +128,11 @@ func (s *Server) StartNonce() string {
 	return s.start
 }
 
-// Sessions returns how many sessions the Server remembers.
+// Sessions returns how many sessions the Server remembers, those of MCP included.
 func (s *Server) Sessions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sessions.Len()
+	return s.sessions.Len() + s.agents.Len()
 }
 
 // Count returns how many requests of the session the Server remembers.

@@ -33,6 +33,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serveHead(w, r, t)
 	case "/echo":
 		serveEcho(w, r, t)
+	case MCPPath:
+		s.serveMCP(w, r, t)
 	default:
 		s.serveCount(w, r, t)
 	}
@@ -74,8 +76,7 @@ func (s *Server) serveCount(w http.ResponseWriter, r *http.Request, t Trouble) {
 	epoch, _ := strconv.ParseUint(a.Epoch, 10, 64) // a missing or odd one counts as 0: any proxy may be tried
 	var room bool
 	if a.Count, a.Start, room = s.count(use{id, epoch, t.Grow}); !room {
-		http.Error(w, fmt.Sprintf("no room to grow by %d bytes, all sessions together may by %d", t.Grow, s.options.MaxMemory),
-			http.StatusInsufficientStorage)
+		http.Error(w, s.noRoom(t.Grow), http.StatusInsufficientStorage)
 		return
 	}
 	if given {
@@ -87,6 +88,10 @@ func (s *Server) serveCount(w http.ResponseWriter, r *http.Request, t Trouble) {
 		return
 	}
 	s.writeAnswer(w, t, &a)
+}
+
+func (s *Server) noRoom(grow int64) string {
+	return fmt.Sprintf("no room to grow by %d bytes, all sessions together may by %d", grow, s.options.MaxMemory)
 }
 
 func (s *Server) writeAnswer(w http.ResponseWriter, t Trouble, a *Answer) {

@@ -11,14 +11,19 @@ type stream struct {
 	answer Answer
 }
 
-func serveStream(w http.ResponseWriter, r *http.Request, s stream) {
+// startEvents begins a response of events.
+func startEvents(w http.ResponseWriter, status int) *http.ResponseController {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(s.Status)
+	w.WriteHeader(status)
+	return http.NewResponseController(w)
+}
+
+func serveStream(w http.ResponseWriter, r *http.Request, s stream) {
+	control := startEvents(w, s.Status)
 	if r.Method == http.MethodHead {
 		return // there is nothing to wait for
 	}
-	control := http.NewResponseController(w)
 	var event []byte
 	for s.answer.N = 1; s.answer.N <= s.answer.Of; s.answer.N++ {
 		if s.answer.N > 1 && !sleep(r, s.Interval) {

@@ -41,6 +41,15 @@ func (t *Table) End(ctx context.Context, s Session, keep bool) (Session, error) 
 
 // end is End, for one of the causes of Use.Ended.
 func (t *Table) end(ctx context.Context, s Session, keep bool, why error) (Session, error) {
+	ended, err := t.endQuietly(ctx, s, keep, why)
+	if err == nil {
+		t.queue.Wake()
+	}
+	return ended, err
+}
+
+// endQuietly is end without telling those who wait for a slot.
+func (t *Table) endQuietly(ctx context.Context, s Session, keep bool, why error) (Session, error) {
 	if t.cache.inUse(s.Key, s.Epoch) {
 		t.reportInFlight(ctx, s)
 	}
@@ -49,9 +58,6 @@ func (t *Table) end(ctx context.Context, s Session, keep bool, why error) (Sessi
 		t.cache.conclude(s.Key, s.Epoch, why)
 	}
 	t.cache.drop(s.Key) // also when it failed: what is cached is in doubt
-	if err == nil {
-		t.queue.Wake()
-	}
 	return ended, err
 }
 

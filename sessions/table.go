@@ -46,6 +46,8 @@ type Rules struct {
 	// Immovable sessions are never moved, for their state is gone with their home and a protocol tells the client to begin
 	// anew: where others are moved they end. OnLoss says when.
 	Immovable bool
+	// CutEnded has the uses of a session that is no more end with it, as Isolation has: see Use.Ended.
+	CutEnded bool
 	// AliveWithin is how recent another replica's sight of a healthy home must be to forbid a re-home.
 	AliveWithin time.Duration
 	// Versions has the rules that differ by the version of the home, with all versions of the function; nil: there is one,

@@ -50,7 +50,7 @@ func (u *Use) Delivered() {
 }
 
 // Ended returns a context that is done when the use must end, its request cut. Its cause says why. ErrDrained: the home
-// has drained, and the session was moved or ended. In a function with isolation also ErrEnded: the session is no more,
+// has drained, and the session was moved or ended. In a function with isolation, or CutEnded, also ErrEnded: the session is no more,
 // ended through this replica, or elsewhere, or expired, which a touch learns within a second or two; or it was moved away
 // from a lost home. In other functions the requests of an ended session finish. After Rehome and after Bind u is another
 // session's use: ask again, and forget the context from before, which that very move may end. A Reserved use never has to
@@ -65,7 +65,7 @@ func (u *Use) Ended() context.Context {
 	sh := u.cache.shard(u.s.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return u.entry.ending(u.table.rules.Isolation)
+	return u.entry.ending(u.table.rules.Isolation || u.table.rules.CutEnded)
 }
 
 // HomeDrained says whether the home has drained, as far as this replica was told: a session that ends now may have been

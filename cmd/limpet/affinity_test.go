@@ -40,8 +40,9 @@ func byCookie(t *testing.T, n int, url string) func(int) (reply, error) {
 }
 
 func TestEverySessionReturnsToItsHome(t *testing.T) {
+	t.Parallel()
 	instances := samples(t, 4)
-	p := serve(t, setup{functions: []function{
+	p := servePlain(t, setup{functions: []function{
 		{name: "header", path: "/header", instances: instances},
 		{name: "cookie", path: "/cookie", affinity: "{type: GENERATED_COOKIE}", instances: instances},
 	}}.file(t))

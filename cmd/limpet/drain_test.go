@@ -201,7 +201,7 @@ func visit(v *verifier, replicas []*process, client int, stop <-chan struct{}) e
 			select {
 			case <-stop:
 				return nil
-			case <-time.After(5 * time.Millisecond):
+			case <-time.After(20 * time.Millisecond):
 			}
 			r, err := good(c, replicas[request%len(replicas)].listen+"/", id)
 			if err != nil {

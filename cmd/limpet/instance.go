@@ -26,6 +26,8 @@ Paths:
   /healthz   200, with the start nonce as Limpet-Instance-Start; the flags and parameters below change nothing here
   /headers   the head of the request as it came, as JSON
   /echo      the body of the request, streamed both ways
+  /mcp       an MCP server over Streamable HTTP. Its tool count counts the calls of each MCP session, and answers with
+             the same JSON; with {"notify": true} it sends that on the session's GET stream too
   any other  one more of the session's requests. The answer is JSON: instance, session, count (of the session's
              requests here, this one included), start (the start nonce), and epoch and event as the proxy gave them
 
@@ -44,7 +46,8 @@ A request may ask for trouble by its query, such as /?sleep=250ms&status=503. A 
   interval=DURATION  between two events
   grow=BYTES         keep so much memory for the session until it is forgotten: a plain number, 1024 or more, or 0.
                      Beyond --max-memory the answer is 507, and the request does not count
-Of these /headers and /echo know sleep, status and fail. One that is no good is answered with 400.
+Of these /headers and /echo know sleep, status and fail. /mcp knows all; its stream is N - 1 notifications and the
+response. One that is no good is answered with 400.
 
 SIGTERM and SIGINT let requests under way finish, for 5 s at most; a second one stops at once.`
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/cookiejar"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -30,7 +31,15 @@ const sampleLine = `^sample instance (\S+) listens on (http://127\.0\.0\.1:\d+) 
 // startSample runs limpet instance, on a free port unless args say another, and returns when it listens.
 func startSample(t *testing.T, args ...string) *sampleProgram {
 	t.Helper()
-	p := &sampleProgram{process: start(t, append([]string{"instance", "--listen", "127.0.0.1:0"}, args...)...)}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	return startSampleOf(t, exe, args...)
+}
+
+// startSampleOf is startSample with another binary.
+func startSampleOf(t *testing.T, program string, args ...string) *sampleProgram {
+	t.Helper()
+	p := &sampleProgram{process: startProgram(t, program, append([]string{"instance", "--listen", "127.0.0.1:0"}, args...)...)}
 	p.eventually(func() error {
 		m := regexp.MustCompile(sampleLine).FindStringSubmatch(p.stdout.String())
 		if m == nil {

@@ -93,7 +93,9 @@ func TestTheCodeInterpreterServesManyAtOnce(t *testing.T) {
 			if r := p.execute(id, "x"); r.Result == nil || *r.Result != fmt.Sprint(n) {
 				t.Errorf("session %s has %v", id, r)
 			}
-			run(t, "sessions", "delete", "python", id, "--admin", p.admin)
+			if status, _, problem := here(t, "sessions", "delete", "python", id, "--admin", p.admin); status != 0 {
+				t.Error(problem)
+			}
 		})
 	}
 	all.Wait()

@@ -54,6 +54,9 @@ func (w *witness) lost(p *process, ids []string) (lost []string) {
 
 const (
 	killWorkers = 8
+	// killThink is between the sessions of a worker: what counts is that many are under way when the process is killed, not
+	// how many there were before.
+	killThink = 2 * time.Millisecond
 	// killWindow is within which a process that has come up is killed.
 	killWindow = 400 * time.Millisecond
 )
@@ -69,6 +72,7 @@ func (w *witness) loadAndKill(t *testing.T, p *process, round int) (fresh []stri
 	for n := range killWorkers {
 		workers.Go(func() {
 			for i := 0; ; i++ {
+				time.Sleep(killThink)
 				id := fmt.Sprintf("r%d-w%d-%d", round, n, i)
 				r, err := good(client, p.listen, id)
 				if err != nil {
@@ -117,13 +121,16 @@ func survive(t *testing.T, kills int, file string) {
 }
 
 func TestNoAcknowledgedSessionIsLostByKill9(t *testing.T) {
+	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
 		survive(t, 20, setup{
 			store:     fmt.Sprintf("{kind: embedded, path: %q}", filepath.Join(t.TempDir(), "store")),
 			functions: []function{{instances: samples(t, 4)}},
 		}.file(t))
 	})
 	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
 		redis := redistest.Standalone(t, redistest.Options{})
 		survive(t, 5, setup{
 			store:     fmt.Sprintf("{kind: redis, redis: {addrs: [%s]}}", redis.Addr),

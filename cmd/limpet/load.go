@@ -44,6 +44,10 @@ With --rate the model is open: requests arrive at that rate whatever the answers
 request was scheduled, so that a stall shows in every request that it delayed. Without, it is closed: --connections
 clients, each of which waits for its answer.
 
+With --protocol mcp a session is one of the Model Context Protocol (initialize, tools/call again and again, DELETE), its home
+is where initialize was answered, and a request is a call of --tool. An answer of 404 says that the session is unknown: if
+the session or its home turns out to have lived, that was a misroute; else it was lost, and is begun anew.
+
 Several URLs are taken in turn, whatever session a request belongs to: give all replicas of a proxy.
 
 Exit status: 0 all was judged and nothing was wrong; 1 a misroute, a lost state or an overcount; 2 the target could not
@@ -57,7 +61,8 @@ func loadCommand() *cobra.Command {
 		Long:  loadLong,
 		Example: `  limpet load http://127.0.0.1:8080/
   limpet load http://127.0.0.1:8080/ http://127.0.0.1:8081/ --sessions 1000 --rate 2000 --duration 1m --report report.html
-  limpet load http://127.0.0.1:8090/ --session cookie --requests 100000 -o json`,
+  limpet load http://127.0.0.1:8090/ --session cookie --requests 100000 -o json
+  limpet load http://127.0.0.1:8080/mcp --protocol mcp --session-requests 20`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &exitError{statusUnjudged, errors.New("load: no URL, accepted are one or more, such as http://127.0.0.1:8080/")}

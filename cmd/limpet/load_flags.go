@@ -26,6 +26,7 @@ type loadFlags struct {
 	rate                                                      float64
 	duration, ramp, timeout                                   time.Duration
 	session, think, sessionLife                               string
+	protocol, tool, arguments                                 string
 	method, body                                              string
 	headers                                                   []string
 	bodySize                                                  proxy.ByteSize
@@ -38,6 +39,10 @@ type loadFlags struct {
 func (f *loadFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
+	flags.StringVar(&f.protocol, "protocol", load.HTTP.String(),
+		"what a session is: `http` (requests, all alike) or mcp (calls of a tool, in MCP sessions over Streamable HTTP)")
+	flags.StringVar(&f.tool, "tool", load.DefaultTool, "by mcp: `NAME` of the tool that is called")
+	flags.StringVar(&f.arguments, "arguments", "", "by mcp: the call's arguments, a `JSON` object")
 	flags.IntVarP(&f.sessions, "sessions", "s", load.DefaultSessions, "sessions alive at once")
 	flags.StringVar(&f.session, "session", load.DefaultCarrier,
 		"how a request carries its session, a `CARRIER`: header:NAME (an ID of this program's own),\ngiven:NAME (the ID that the target gives in this header) or cookie (a jar for each session)")
@@ -86,7 +91,11 @@ func (f *loadFlags) plan(cmd *cobra.Command, urls []string) (load.Plan, error) {
 			}
 		}
 	}
-	parse("session", func() (err error) { p.Carrier, err = load.ParseCarrier(f.session); return })
+	parse("protocol", func() (err error) { p.Protocol, err = load.ParseProtocol(f.protocol); return })
+	f.speak(cmd, &p)
+	if p.Protocol != load.MCP || cmd.Flags().Changed("session") {
+		parse("session", func() (err error) { p.Carrier, err = load.ParseCarrier(f.session); return })
+	}
 	parse("think", func() (err error) { p.Think, err = load.ParseSpan(f.think); return })
 	parse("session-life", func() (err error) { p.SessionLife, err = load.ParseSpan(f.sessionLife); return })
 	parse("from", func() (err error) { p.From, err = load.ParseSource(f.from); return })
@@ -98,6 +107,17 @@ func (f *loadFlags) plan(cmd *cobra.Command, urls []string) (load.Plan, error) {
 	}
 	p.Targets, err = f.targets(urls)
 	return p, err
+}
+
+// speak gives the plan what belongs to its protocol only. What is asked for and has no place there the plan refuses.
+func (f *loadFlags) speak(cmd *cobra.Command, p *load.Plan) {
+	p.Arguments = f.arguments
+	if p.Protocol == load.MCP || cmd.Flags().Changed("tool") {
+		p.Tool = f.tool
+	}
+	if p.Protocol == load.MCP && !cmd.Flags().Changed("method") {
+		p.Method = ""
+	}
 }
 
 func parseHeaders(lines []string) (http.Header, error) {

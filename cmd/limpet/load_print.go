@@ -60,6 +60,7 @@ func printLatency(out io.Writer, r load.Report) {
 func printSessions(out io.Writer, r load.Report) {
 	s, a := r.Sessions, r.Affinity
 	fmt.Fprintf(out, "sessions\t%s begun, %s ended, %s alive\n", thousands(s.Begun), thousands(s.Ended), thousands(s.Alive))
+	printMCP(out, r.MCP)
 	if s.Renamed > 0 {
 		fmt.Fprintf(out, "\t%s times the target gave a session another ID\n", thousands(s.Renamed))
 	}
@@ -84,6 +85,21 @@ func printSessions(out io.Writer, r load.Report) {
 		}
 		fmt.Fprintf(out, "%s\t%s: %s responses, home of %s sessions\n", name, cell(instance.Name), thousands(instance.Responses),
 			thousands(instance.Sessions))
+	}
+}
+
+// printMCP shows what became of MCP sessions; nil: there were none.
+func printMCP(out io.Writer, m *load.MCPUse) {
+	if m == nil {
+		return
+	}
+	fmt.Fprintf(out, "mcp\t%s initialized, %s of them again, %s refused; %s deleted, %s not\n", thousands(m.Initialized),
+		thousands(m.Reinitialized), thousands(m.Refused), thousands(m.Deleted), thousands(m.Undeleted))
+	fmt.Fprintf(out, "\tinitialize: p50 %s  p99 %s  max %s; %s\n", inMillis(m.Initialize.P50), inMillis(m.Initialize.P99),
+		inMillis(m.Initialize.Max), cell(m.Version))
+	if m.Unknown > 0 {
+		fmt.Fprintf(out, "\t%s times unknown (404), %s of them misroutes, %s in doubt\n", thousands(m.Unknown), thousands(m.Misrouted),
+			thousands(m.Unexplained))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/limpet-proxy/limpet/load"
 	loadwire "github.com/limpet-proxy/limpet/load/wire"
+	"github.com/limpet-proxy/limpet/sample"
 	"github.com/limpet-proxy/limpet/sessions/redisstore/redistest"
 )
 
@@ -46,6 +47,7 @@ type proofSetup struct {
 	more     string // further lines of the function, indented by 4
 	retries  int    // of each request
 	waiting  bool   // requests of one instance's sessions may have to wait: all others go on meanwhile
+	mcp      bool   // sessions of MCP
 }
 
 // newProof starts it all.
@@ -60,7 +62,7 @@ func newProof(t *testing.T, s proofSetup) *proof {
 	p.sessions = min(maxProofSessions, p.requests/25)
 	var places strings.Builder
 	for i := range proofInstances {
-		inst := startSample(t, "--name", fmt.Sprint("i", i), "--listen", freeAddr(t))
+		inst := startSampleOf(t, plainProgram(t), "--name", fmt.Sprint("i", i), "--listen", freeAddr(t))
 		p.instances = append(p.instances, inst)
 		fmt.Fprintf(&places, "        - {id: i%d, url: %q}\n", i, inst.listen)
 	}
@@ -75,13 +77,17 @@ func newProof(t *testing.T, s proofSetup) *proof {
 	for range s.replicas {
 		replica := serve(t, file)
 		p.replicas = append(p.replicas, replica)
-		target, err := loadwire.NewTarget(replica.listen)
+		target, err := loadwire.NewTarget(replica.listen + map[bool]string{true: sample.MCPPath}[s.mcp])
 		require.NoError(t, err)
 		plan.Targets = append(plan.Targets, target)
 	}
 	var err error
-	plan.Carrier, err = load.ParseCarrier(load.DefaultCarrier)
-	require.NoError(t, err)
+	if s.mcp {
+		plan.Protocol = load.MCP
+	} else {
+		plan.Carrier, err = load.ParseCarrier(load.DefaultCarrier)
+		require.NoError(t, err)
+	}
 	plan.From, err = load.ParseSource(load.DefaultFrom)
 	require.NoError(t, err)
 	plan.Count, err = load.ParseSource(load.DefaultCount)
@@ -106,7 +112,11 @@ func (p *proof) do(halfway func()) load.Report {
 	p.t.Logf("%s; %d failed, %d moves, %.0f/s, p99 %.1f ms", r.Why, r.Requests.Failed, r.Affinity.Moves, r.Rate.Achieved, r.Latency.P99)
 	require.Equal(p.t, load.Proven, r.Verdict, "%s %v %v", r.Why, r.Affinity.Examples, r.Failures)
 	require.Equal(p.t, p.requests, r.Requests.Scheduled)
-	require.Equal(p.t, p.sessions, r.Sessions.Named)
+	again := 0
+	if r.MCP != nil {
+		again = r.MCP.Reinitialized
+	}
+	require.Equal(p.t, p.sessions+again, r.Sessions.Named)
 	return r
 }
 
@@ -139,6 +149,28 @@ func (p *proof) killed() {
 	}
 	require.Equal(p.t, lost, r.Affinity.Moves+left)
 	require.Greater(p.t, r.Affinity.Moves, lost*9/10)
+}
+
+// killedMCP is the same for sessions of MCP, which nobody can move: each of the instance's is unknown, once, and begun anew
+// elsewhere; nobody else's is.
+func (p *proof) killedMCP() {
+	p.t.Helper()
+	r := p.do(p.instances[1].kill)
+	lost := p.sessions / proofInstances
+	require.Zero(p.t, r.Affinity.Moves+r.MCP.Misrouted+r.MCP.Unexplained)
+	require.LessOrEqual(p.t, r.MCP.Unknown, lost)
+	require.Greater(p.t, r.MCP.Unknown, lost*9/10, "few had no request since, not even the last")
+	require.Less(p.t, r.Requests.Failed, p.requests/10, "%v", r.Failures)
+	require.GreaterOrEqual(p.t, r.MCP.Deleted, p.sessions-proofClients)
+	for _, i := range r.Instances {
+		require.Positive(p.t, i.Responses, i.Name)
+	}
+}
+
+func TestProofMCP(t *testing.T) {
+	t.Parallel()
+	store := fmt.Sprintf("{kind: redis, redis: {addrs: [%s]}}", redistest.Standalone(t, redistest.Options{}).Addr)
+	newProof(t, proofSetup{replicas: 2, store: store, more: "    affinity: {type: MCP_STREAMABLE}", mcp: true}).killedMCP()
 }
 
 func TestProofOneReplica(t *testing.T) {

@@ -35,10 +35,7 @@ func (c *census) run(p *process, stop <-chan struct{}) {
 	}
 }
 
-const (
-	isolatedSessions = 200
-	isolatedMax      = 12
-)
+const isolatedMax = 12
 
 // oneSession uses a session three times and ends it. It returns the start nonce of the process that it had.
 func oneSession(p *process, client *http.Client, id string) (string, error) {
@@ -58,6 +55,18 @@ func oneSession(p *process, client *http.Client, id string) (string, error) {
 
 func TestTwoHundredIsolatedSessionsOnProcesses(t *testing.T) {
 	t.Parallel()
+	isolate(t, 200, servePlain)
+}
+
+// TestIsolatedSessionsOnProcesses is the same with fewer, under the race detector.
+func TestIsolatedSessionsOnProcesses(t *testing.T) {
+	t.Parallel()
+	isolate(t, 24, serve)
+}
+
+// isolate uses and ends more sessions than there may be processes at once. Commands are this limpet again.
+func isolate(t *testing.T, sessions int, serve func(t testing.TB, file string) *process) {
+	t.Helper()
 	s := local(function{isolation: true, more: "    when_full: {wait: 1m}"},
 		fmt.Sprintf(`{command: %s, min: 2, max: %d, idle_timeout: 1s}`, instanceCommand("x"), isolatedMax))
 	p := serve(t, s.file(t))
@@ -68,7 +77,7 @@ func TestTwoHundredIsolatedSessionsOnProcesses(t *testing.T) {
 	}()
 	client := &http.Client{Timeout: 2 * time.Minute, Transport: newClient().Transport}
 	var ids []string
-	for n := range isolatedSessions {
+	for n := range sessions {
 		ids = append(ids, fmt.Sprintf("session%d", n))
 	}
 	var mu sync.Mutex
@@ -88,7 +97,7 @@ func TestTwoHundredIsolatedSessionsOnProcesses(t *testing.T) {
 	})
 	close(stop)
 	<-done
-	require.Len(t, served, isolatedSessions)
+	require.Len(t, served, sessions)
 	require.LessOrEqual(t, counted.most, isolatedMax)
 	require.Greater(t, counted.most, 2)
 
@@ -107,6 +116,6 @@ func TestTwoHundredIsolatedSessionsOnProcesses(t *testing.T) {
 			over = append(over, pid)
 		}
 	}
-	require.Greater(t, len(over), isolatedSessions/2)
+	require.Greater(t, len(over), sessions/2)
 	p.awaitGone(over)
 }

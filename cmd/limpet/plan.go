@@ -57,7 +57,8 @@ func rules(cfg proxy.FunctionConfig) sessions.Rules {
 		Function: cfg.Name, Qualifier: cfg.Qualifier, Config: cfg.Sessions, Affinity: cfg.Affinity.Type,
 		OnLoss: cfg.OnInstanceLoss, LossGrace: cfg.LossGrace, Wait: cfg.WhenFull.Wait,
 		AliveWithin:     cfg.Instances.AliveWithin(),
-		Immovable:       cfg.Affinity.Type == sessions.AffinityMCPStreamable,
+		Immovable:       cfg.Affinity.Type == sessions.AffinityMCPStreamable || cfg.Affinity.Type == sessions.AffinityMCPSSE,
+		CutEnded:        cfg.Affinity.Type == sessions.AffinityMCPSSE,
 		ReservationLife: cfg.Timeouts.Connect + cfg.Timeouts.ResponseHeader + reservationGrace,
 	}
 }

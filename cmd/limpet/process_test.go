@@ -31,7 +31,11 @@ func TestMain(m *testing.M) {
 		limpet.Main()
 		return
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	if err := plain.remove(); err != nil {
+		panic(err)
+	}
+	os.Exit(status)
 }
 
 // process is a running limpet command.

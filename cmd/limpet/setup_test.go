@@ -35,7 +35,8 @@ type function struct {
 	affinity    string // flow mapping; by header
 	perInstance int    // 100000
 	idle        time.Duration
-	more        string // further lines, indented by 4
+	probes      time.Duration // between two of one instance; 200ms
+	more        string        // further lines, indented by 4
 	isolation   bool
 	process     string // flow mapping, instead of instances
 	instances   []*instance
@@ -71,7 +72,8 @@ func (f function) String() string {
 	}
 	fmt.Fprintf(&b, "    sessions: {per_instance: %d, isolation: %t, idle_timeout: %s}\n%s\n",
 		f.perInstance, f.isolation, cmp.Or(f.idle, time.Hour), f.more)
-	b.WriteString("    instances:\n      health: {interval: 200ms, timeout: 10s, failures: 10, successes: 1}\n")
+	fmt.Fprintf(&b, "    instances:\n      health: {interval: %s, timeout: 10s, failures: 10, successes: 1}\n",
+		cmp.Or(f.probes, 200*time.Millisecond))
 	if f.process != "" {
 		return b.String() + "      process: " + f.process + "\n"
 	}

@@ -35,7 +35,7 @@ func newSidecars(t *testing.T) *sidecars {
 	front := freeAddr(t)
 	swaps := []string{"127.0.0.1:6379", s.redis, "127.0.0.1:8080", front}
 	for i := range pairs {
-		inst := startSample(t, "--name", string(rune('a'+i)))
+		inst := startSampleOf(t, plainProgram(t), "--name", string(rune('a'+i)))
 		s.instances = append(s.instances, inst)
 		swaps = append(swaps, fmt.Sprintf("127.0.0.1:%d", 9001+i), strings.TrimPrefix(inst.listen, "http://"))
 	}

@@ -36,6 +36,7 @@ func both(a, b load.Moment) load.Moment {
 		LostStates: a.LostStates + b.LostStates,
 		Overcounts: a.Overcounts + b.Overcounts,
 		Moves:      a.Moves + b.Moves,
+		Unknown:    a.Unknown + b.Unknown,
 		P50:        max(a.P50, b.P50),
 		P90:        max(a.P90, b.P90),
 		P99:        max(a.P99, b.P99),

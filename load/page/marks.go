@@ -21,6 +21,7 @@ func kinds() []kind {
 	return []kind{
 		{"move", "announced move", "announced moves", func(m load.Moment) int { return m.Moves }},
 		{"failure", "failure", "failures", func(m load.Moment) int { return m.Failed }},
+		{"unknown", "unknown session", "unknown sessions", func(m load.Moment) int { return m.Unknown }},
 		{"misroute", "misroute", "misroutes", func(m load.Moment) int { return m.Misroutes }},
 		{"lost", "lost state", "lost states", func(m load.Moment) int { return m.LostStates }},
 		{"overcount", "overcount", "overcounts", func(m load.Moment) int { return m.Overcounts }},
@@ -36,6 +37,8 @@ func shape(class string) string {
 		return "M0-5 5.5 4.5-5.5 4.5Z"
 	case "misroute":
 		return "M-5-3-3-5 0-2 3-5 5-3 2 0 5 3 3 5 0 2-3 5-5 3-2 0Z"
+	case "unknown":
+		return "M-5 0-2.5-4.5 2.5-4.5 5 0 2.5 4.5-2.5 4.5Z"
 	case "lost":
 		return "M-4.8 0a4.8 4.8 0 1 0 9.6 0a4.8 4.8 0 1 0-9.6 0Z"
 	}

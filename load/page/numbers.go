@@ -16,15 +16,20 @@ type table struct {
 type row struct{ Name, Value, Second string }
 
 func tablesOf(r load.Report) []table {
-	return []table{
+	tables := []table{
 		{"The load", loadRows(r.Load)}, {"Requests", requestRows(r)},
 		{"Sessions", sessionRows(r.Sessions)}, {"Affinity", affinityRows(r.Affinity)},
 	}
+	if r.MCP != nil {
+		tables = append(tables, table{"MCP", mcpRows(*r.MCP)})
+	}
+	return tables
 }
 
 func loadRows(d load.Description) []row {
 	rows := []row{
 		{"targets, in turn", strings.Join(d.Targets, "\n"), ""},
+		{"protocol", d.Protocol, ""},
 		{"method", d.Method, ""},
 		{"body", counted(d.BodyBytes, "byte", "bytes"), ""},
 		{"model", modelOf(d), ""},
@@ -35,6 +40,9 @@ func loadRows(d load.Description) []row {
 		{"count read from", d.Count, ""},
 		{"think time", d.Think, ""},
 		{"retries at most", count(d.Retries), ""},
+	}
+	if d.Tool != "" {
+		rows = append(rows, row{"tool", d.Tool, ""})
 	}
 	if d.Ramp != 0 {
 		rows = append(rows, row{"ramp", seconds(d.Ramp), ""})
@@ -93,6 +101,23 @@ func affinityRows(a load.Affinity) []row {
 		{"announced moves", count(a.Moves), ""},
 		{"sessions with a misroute", count(a.Strayed), ""},
 		{"of those, away from home at the end", count(a.Away), ""},
+	}
+}
+
+func mcpRows(m load.MCPUse) []row {
+	return []row{
+		{"version", m.Version, ""},
+		{"initialized", count(m.Initialized), ""},
+		{"of those, again", count(m.Reinitialized), ""},
+		{"handshakes that failed", count(m.Refused), ""},
+		{"initialize, p50", millis(m.Initialize.P50), ""},
+		{"initialize, p99", millis(m.Initialize.P99), ""},
+		{"initialize, max", millis(m.Initialize.Max), ""},
+		{"unknown sessions: status 404", count(m.Unknown), ""},
+		{"of those, alive: misroutes", count(m.Misrouted), ""},
+		{"of those, with a home that lived, and no name in the answer", count(m.Unexplained), ""},
+		{"deleted", count(m.Deleted), ""},
+		{"not deleted", count(m.Undeleted), ""},
 	}
 }
 

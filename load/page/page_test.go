@@ -231,3 +231,26 @@ func TestThePageIsTheSameForTheSameReport(t *testing.T) {
 	}
 	require.Len(t, slices.Compact(pages), 1)
 }
+
+// A load by MCP has its own numbers, and a mark where sessions became unknown; no other load has any of it.
+func TestMCP(t *testing.T) {
+	r := sample()
+	plain := render(t, r)
+	for _, word := range []string{"MCP", "Unknown", "unknown", "Initialize"} {
+		require.NotContains(t, text(plain), word)
+	}
+	r.Load.Protocol, r.Load.Tool = "mcp", "count"
+	r.MCP = &load.MCPUse{
+		Version: "2025-11-25", Initialized: 40, Reinitialized: 10, Refused: 4, Deleted: 30, Undeleted: 3, Unknown: 13, Misrouted: 7, Unexplained: 2,
+		Initialize: load.Latency{P50: 1.5, P99: 2.5, Max: 3.5},
+	}
+	r.Timeline[5].Unknown = 13
+	page := text(render(t, r))
+	for _, want := range []string{
+		"MCP 2025-11-25", "protocol mcp", "tool count", "Initialize p50 1.5 ms 40 sessions, 10 of them again", "Unknown sessions 13 7 of them lived",
+		"unknown sessions: status 404 13 of those, alive: misroutes 7 of those, with a home that lived, and no name in the answer 2 deleted 30 not deleted 3",
+		"13 unknown sessions",
+	} {
+		require.Contains(t, page, want)
+	}
+}

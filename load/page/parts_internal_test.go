@@ -19,7 +19,7 @@ func randomMoments(random *rand.Rand, n int) []load.Moment {
 		p50 := random.Float64() * 10
 		moments[i] = load.Moment{
 			At: float64(i+1) / 2, Length: 0.5, Answered: random.IntN(100), Failed: random.IntN(3), Late: random.IntN(3),
-			Misroutes: random.IntN(2), LostStates: random.IntN(2), Overcounts: random.IntN(2), Moves: random.IntN(2),
+			Misroutes: random.IntN(2), LostStates: random.IntN(2), Overcounts: random.IntN(2), Moves: random.IntN(2), Unknown: random.IntN(2),
 			P50: p50, P90: p50 * 2, P99: p50 * 3, Max: p50 * (3 + random.Float64()), Homes: map[string]int{"a": i},
 		}
 	}
@@ -33,6 +33,7 @@ func totals(moments []load.Moment) (sums, worst load.Moment) {
 		sums.Answered, sums.Failed, sums.Late = sums.Answered+m.Answered, sums.Failed+m.Failed, sums.Late+m.Late
 		sums.Misroutes, sums.LostStates = sums.Misroutes+m.Misroutes, sums.LostStates+m.LostStates
 		sums.Overcounts, sums.Moves = sums.Overcounts+m.Overcounts, sums.Moves+m.Moves
+		sums.Unknown += m.Unknown
 		worst.P50, worst.P90 = max(worst.P50, m.P50), max(worst.P90, m.P90)
 		worst.P99, worst.Max = max(worst.P99, m.P99), max(worst.Max, m.Max)
 	}

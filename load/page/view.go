@@ -88,6 +88,9 @@ func factsOf(r load.Report) (facts []string) {
 	if r.Interrupted {
 		length += ", interrupted"
 	}
+	if r.MCP != nil {
+		facts = append(facts, "MCP "+r.MCP.Version)
+	}
 	if model := modelOf(r.Load); model != "" {
 		facts = append(facts, model)
 	}
@@ -116,7 +119,7 @@ func tilesOf(r load.Report) []tile {
 		return ""
 	}
 	a, s := r.Affinity, r.Sessions
-	return []tile{
+	tiles := []tile{
 		{"Answered", count(r.Requests.Answered), "of " + count(r.Requests.Sent) + " sent", ""},
 		{"Rate", rate(r.Rate.Achieved), asked, ""},
 		{"Latency p50", millis(r.Latency.P50), sent(r.Service.P50), ""},
@@ -130,6 +133,12 @@ func tilesOf(r load.Report) []tile {
 		{"Lost states", count(a.LostStates), "", fault(a.LostStates)},
 		{"Overcounts", count(a.Overcounts), "", fault(a.Overcounts)},
 	}
+	if m := r.MCP; m != nil {
+		tiles = append(tiles,
+			tile{"Initialize p50", millis(m.Initialize.P50), count(m.Initialized) + " sessions, " + count(m.Reinitialized) + " of them again", ""},
+			tile{"Unknown sessions", count(m.Unknown), count(m.Misrouted) + " of them lived", loss(m.Unknown)})
+	}
+	return tiles
 }
 
 // fault and loss are the classes of numbers that should be 0.

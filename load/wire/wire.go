@@ -48,6 +48,7 @@ type Conn struct {
 	in     *bufio.Reader // of inlet
 	out    *bufio.Writer
 	body   bytes.Buffer
+	part   []byte // of an event stream
 	broken bool
 }
 
@@ -67,13 +68,17 @@ type Exchange struct {
 	Deadline time.Time
 	// KeepBody bounds how much of the response's body is kept. A longer one is read to its end and not kept at all.
 	KeepBody int
+	// Events, if there, is shown the body of a response that is an event stream, part by part as it comes, and not kept.
+	// Such a body need not end: the exchange does when Events returns done. An error breaks it off.
+	Events func(part []byte) (done bool, err error)
 }
 
 // Response is what came back.
 type Response struct {
 	Status int
 	Header http.Header
-	// Body is nil when it was longer than Exchange.KeepBody. It is valid until the connection's next exchange.
+	// Body is nil when it was longer than Exchange.KeepBody, or went to Exchange.Events. It is valid until the
+	// connection's next exchange.
 	Body []byte
 	// Length of the body in bytes, kept or not.
 	Length int64
@@ -175,6 +180,9 @@ func (c *Conn) finish(e Exchange, res *http.Response) (Response, error) {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		c.broken = true
 		return r, nil
+	}
+	if e.Events != nil && isEvents(res.Header) {
+		return c.watch(e, res, r)
 	}
 	c.body.Reset()
 	kept, err := c.body.ReadFrom(io.LimitReader(res.Body, int64(e.KeepBody)+1))

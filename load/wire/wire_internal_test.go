@@ -90,3 +90,14 @@ func TestPoolForgetsWhatItDrops(t *testing.T) {
 	require.Len(t, p.all, 1)
 	p.Close()
 }
+
+// A stream whose end comes by itself, after the event that was waited for, leaves the connection where the next response begins.
+func TestAStreamMayEndLater(t *testing.T) {
+	first := "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: b\n\n\r\n"
+	peer := &script{in: bytes.NewReader([]byte(first + "1\r\nx\r\n0\r\n\r\n")), piece: len(first)}
+	c := newConn(peer)
+	_, err := c.Do(Exchange{Head: []byte("GET / HTTP/1.1\r\n\r\n"), Method: http.MethodGet, Events: func([]byte) (bool, error) { return true, nil }})
+	require.NoError(t, err)
+	require.Zero(t, peer.in.Len())
+	require.False(t, c.broken)
+}

@@ -35,16 +35,28 @@ func TestReservationsSurvive(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	const life = 100 * time.Millisecond
+	early := reserve(t, s, homes[1], time.Hour)
 	short, begun := reserve(t, s, homes[1], life), time.Now()
 	held, bound := reserve(t, s, homes[0], time.Hour), reserve(t, s, homes[0], time.Hour)
 	x := bind(t, s, bindAs(bound, "x"))
 	_, err := s.End(t.Context(), reserve(t, s, homes[0], time.Hour), false)
 	require.NoError(t, err)
+	old := request("again") // younger than the reservation of the session that follows it
+	old.Function = "other"
+	first, err := s.End(t.Context(), pin(t, s, old), true)
+	require.NoError(t, err)
+	second, err := s.End(t.Context(), bind(t, s, bindAs(early, "again")), true)
+	require.NoError(t, err)
 	full := request("y")
 	full.Function, full.Candidates = "other", homes[:1]
 	survives(t, s, dir, func(t *testing.T, s *embeddedstore.Store) {
+		history, err := s.History(t.Context(), first.Key)
+		require.NoError(t, err)
+		require.Len(t, history, 2)
+		require.Equal(t, []uint64{first.Epoch, second.Epoch}, []uint64{history[0].Epoch, history[1].Epoch})
+
 		full.PerInstance = 2
-		_, _, err := s.Pin(t.Context(), full)
+		_, _, err = s.Pin(t.Context(), full)
 		require.ErrorIs(t, err, sessions.ErrFull, "the reservation and the session")
 		full.PerInstance = 3
 		_, err = s.End(t.Context(), pin(t, s, full), false)
