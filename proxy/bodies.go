@@ -15,6 +15,7 @@ type watchedBody struct {
 	trailer http.Header // the request's: filled by the server when the body has ended
 	x       *exchange   // knows what may not pass
 	failed  atomic.Bool
+	dropped atomic.Bool             // the instance wants no more of it
 	refused atomic.Pointer[Failure] // by who authenticated the request: the body is not the signed one
 	ended   atomic.Bool
 	read    atomic.Int64 // bytes
@@ -29,6 +30,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
 		b.x.stripRequest(b.trailer)
+	case b.dropped.Load(): // by us
 	default:
 		var refusal *Failure
 		if errors.As(err, &refusal) {

@@ -36,16 +36,17 @@ type exchange struct {
 	dialect dialects.Dialect    // in whose words failures are
 	inv     dialects.Invocation // zero for a request that is routed by host and path
 
-	rule  affinity.Rule // the function's, or a protocol's over it
-	claim affinity.Claim
-	use   sessions.Use
-	life  bool                // of the session is that of this response
-	broke *Failure            // for which Limpet broke off the response
-	watch *guard              // nil without a session
-	inst  *instances.Instance // dialled, and acquired
-	event sessions.Event      // that this exchange announces
-	body  *watchedBody        // nil without a request body
-	idle  *streamIdle         // nil where connections have an idle time of their own
+	rule   affinity.Rule // the function's, or a protocol's over it
+	claim  affinity.Claim
+	use    sessions.Use
+	life   bool                // of the session is that of this response
+	broke  *Failure            // for which Limpet broke off the response
+	watch  *guard              // nil without a session
+	inst   *instances.Instance // dialled, and acquired
+	event  sessions.Event      // that this exchange announces
+	body   *watchedBody        // nil without a request body
+	tenure tenure
+	idle   *streamIdle // nil where connections have an idle time of their own
 
 	tries     int
 	connected atomic.Bool // a connection to an instance was obtained: something may have been sent

@@ -95,6 +95,9 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
 	x.idle.request(r)
+	if r.Body != nil && x.inst.Protocol().IsHTTP2() {
+		r.Body = sentBody{r.Body, x}
+	}
 	res, err := tr.RoundTrip(r)
 	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
 		x.switched = &switched{res: res, conn: conn, asked: r.Header.Get("Upgrade")}

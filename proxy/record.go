@@ -25,6 +25,7 @@ func (x *exchange) finish() {
 	x.endStream()
 	x.unguard()
 	x.idle.end()
+	x.tenure.end()
 	x.release()
 	if p == nil && !x.skipBody() {
 		p = http.ErrAbortHandler
