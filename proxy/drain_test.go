@@ -115,6 +115,7 @@ func (w *world) unharmedBut(drained string) {
 
 // What runs on a drained instance is cut, so that a stream cannot hold it for ever; what has not begun to answer is told why.
 func TestRequestsAreCutAtTheDrainDeadline(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []sessions.LossPolicy{sessions.LossRehome, sessions.LossFail} {
 		t.Run(string(policy), func(t *testing.T) {
 			back, entered, cut := patient()
@@ -202,6 +203,7 @@ func TestDrainWithoutSessions(t *testing.T) {
 
 // Another replica was a moment faster: all that is heard here is that the session is no more with this epoch.
 func TestIsolatedSessionThatAnotherReplicaMovedFromItsDrainedInstance(t *testing.T) {
+	t.Parallel()
 	back, entered, cut := patient()
 	w := start(t, isolated, back, back)
 	got := make(chan answer, 1)

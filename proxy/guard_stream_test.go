@@ -79,6 +79,7 @@ func TestIsolatedUpgradeIsCut(t *testing.T) {
 
 // Who takes nothing of the response does not keep the session's request alive by it.
 func TestIsolatedStreamToAClientThatTakesNothingIsCut(t *testing.T) {
+	t.Parallel()
 	var sent atomic.Int64
 	w := start(t, isolated, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for chunk := make([]byte, 64<<10); ; sent.Add(1) {

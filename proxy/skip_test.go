@@ -45,6 +45,7 @@ func TestABodyThatNobodyReadCostsNoLaterRequest(t *testing.T) {
 // TestABodyThatDoesNotEndIsNotWaitedFor: the answer is there at once, and the connection ends: what comes later in it is no
 // request.
 func TestABodyThatDoesNotEndIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	w := start(t, slowProbes, named("a")).noKeepAlive()
 	require.Equal(t, http.StatusOK, w.get("/", "s").StatusCode)
 	w.kill("a")

@@ -134,6 +134,7 @@ func TestSSESessionEndsWithItsStream(t *testing.T) {
 }
 
 func TestSSEStreamEndsWithItsSession(t *testing.T) {
+	t.Parallel()
 	w := startSSE(t, nil, newStreamer("a"))
 	f, other := w.follow(), w.follow()
 	s, err := f.session()
@@ -145,6 +146,7 @@ func TestSSEStreamEndsWithItsSession(t *testing.T) {
 }
 
 func TestSSESessionIsInUseWhileItsStreamIsOpen(t *testing.T) {
+	t.Parallel()
 	w := startSSE(t, func(c *proxy.FunctionConfig) { c.Sessions.IdleTimeout = time.Second }, newStreamer("a"))
 	f := w.follow()
 	time.Sleep(3 * time.Second) // an idle timeout, its grace, and as much again

@@ -145,6 +145,7 @@ func TestAStreamThatHasBegunOutlastsTheResponseTimeout(t *testing.T) {
 
 // The client reads nothing and says nothing, or goes on sending: the stream is stuck either way.
 func TestAStreamThatTheClientDoesNotTakeIsCut(t *testing.T) {
+	t.Parallel()
 	for _, sends := range []bool{false, true} {
 		t.Run(fmt.Sprint("sending=", sends), func(t *testing.T) {
 			cut := make(chan struct{})
@@ -180,6 +181,7 @@ func TestAStreamThatTheClientDoesNotTakeIsCut(t *testing.T) {
 
 // A stream that moves lasts for many idle times, whichever way it goes.
 func TestAStreamThatMovesOneWayIsNotCut(t *testing.T) {
+	t.Parallel()
 	const idle, pieces = time.Second, 30
 	received := make(chan string, 1)
 	w := start(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = idle }, http.HandlerFunc(

@@ -272,6 +272,7 @@ func (w *world) ending() bool {
 }
 
 func TestUpgradeIsCutAtTheDrainDeadline(t *testing.T) {
+	t.Parallel()
 	ha, a := upgraded(switching)
 	hb, b := upgraded(switching)
 	w := start(t, nil, ha, hb)

@@ -22,7 +22,7 @@ import (
 const (
 	// proofEnv is how many requests each proof makes; make proof asks for a million.
 	proofEnv     = "LIMPET_PROOF_REQUESTS"
-	proofDefault = 5_000
+	proofDefault = 3_000
 	// maxProofSessions are alive at once, or one for each 25 requests; the instances share them evenly.
 	maxProofSessions = 1000
 	proofInstances   = 4
