@@ -294,12 +294,15 @@ func TestFraming(t *testing.T) {
 		})
 	}
 	require.Equal(t, 200, w.raw("POST /both HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"))
-	for len(got) > 1 {
-		<-got // of the bad chunk: the head may have been passed on before the body was read
+	require.Equal(t, http.StatusOK, w.get("/after", "s").StatusCode, "others are unharmed")
+	var came []request
+	for len(came) == 0 || came[len(came)-1].uri != "/after" {
+		// The head of the bad chunk's may have been passed on before its body was read, and be served late.
+		if r := <-got; r != (request{method: "POST", uri: "/"}) {
+			came = append(came, r)
+		}
 	}
-	require.Equal(t, request{"POST", "/both", "abc"}, <-got)
-	require.Empty(t, got)
-	require.Equal(t, http.StatusOK, w.get("/", "s").StatusCode, "others are unharmed")
+	require.Equal(t, []request{{"POST", "/both", "abc"}, {"GET", "/after", ""}}, came)
 }
 
 // raw sends bytes and returns the status of the first response.
