@@ -115,7 +115,7 @@ func TestGRPCFailureIsOneFrame(t *testing.T) {
 // An instance may answer without the body, which then waits for nobody. A client that takes the answer slowly gets it all.
 func TestAnswerWithoutTheBodyIsTakenSlowly(t *testing.T) {
 	t.Parallel()
-	const length, window = 400_000, 10_000
+	const length, window = 200_000, 20_000
 	w := startH2C(t, func(c *proxy.FunctionConfig) { c.Timeouts.Idle = tight }, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Write(make([]byte, length)) //nolint:errcheck // the client sees it
 	}))
@@ -135,7 +135,7 @@ func TestAnswerWithoutTheBodyIsTakenSlowly(t *testing.T) {
 			require.Equal(t, http2.ErrCodeNo, frame.ErrCode, "after %d bytes", got)
 		case *http2.DataFrame:
 			if got += len(frame.Data()); got%window == 0 && got < length {
-				time.Sleep(beat)
+				time.Sleep(3 * beat)
 				require.NoError(t, f.WriteWindowUpdate(1, window))
 			}
 		}

@@ -151,7 +151,7 @@ func TestKilledConnectionMissesNothing(t *testing.T) {
 	for _, id := range ids {
 		b.stops(t, id, func(now sessions.Session) bool { return now.Epoch > ended[id].Epoch })
 	}
-	require.Less(t, time.Since(at), time.Second)
+	require.Less(t, time.Since(at), 10*time.Second, "half a second, and the asking, on a machine that may be busy")
 	b.settled(t, ids...)
 	again := tracked(t, server.Addr)
 	require.Len(t, again, 2)
