@@ -168,6 +168,12 @@ func TestMCPClientsOfTheGoSDK(t *testing.T) {
 // loseAServer kills one. Its clients get an error that says what has become of their session, and begin another; the others
 // notice nothing.
 func (w *mcpWorld) loseAServer() {
+	w.beginAnew(func(err error) bool { return errors.Is(err, mcp.ErrSessionMissing) })
+	require.Zero(w.t, w.total("limpet_sessions_rehomed_total"), "no session is moved: its state is gone")
+}
+
+// beginAnew kills a server and has its clients begin another session upon an error that says that it has ended.
+func (w *mcpWorld) beginAnew(ended func(error) bool) {
 	lost := w.servers[0]
 	lost.kill()
 	w.each(func(a *agent) {
@@ -179,7 +185,7 @@ func (w *mcpWorld) loseAServer() {
 			}
 			require.True(w.t, theirs, "%v", err)
 			require.Less(w.t, n, 5)
-			if errors.Is(err, mcp.ErrSessionMissing) {
+			if ended(err) {
 				require.NoError(w.t, a.connect(w.t.Context()))
 			}
 		}
@@ -187,7 +193,6 @@ func (w *mcpWorld) loseAServer() {
 		require.Equal(w.t, map[bool]int{true: 2, false: 1}[theirs], a.begun)
 	})
 	w.count(3)
-	require.Zero(w.t, w.total("limpet_sessions_rehomed_total"), "no session is moved: its state is gone")
 }
 
 // roll replaces each Limpet under the agents' calls, as an orchestrator does: no call fails and no session is lost. The

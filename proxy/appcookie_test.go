@@ -3,7 +3,6 @@ package proxy_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -259,27 +258,6 @@ func TestAnIDThatIsNamedOtherwiseToo(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, w.cfg.Sessions.IdleTimeout, got.IdleTimeout)
 	}
-}
-
-// pinning is a store whose Pin does first what the test says.
-type pinning struct {
-	sessions.Store
-	before func() error
-}
-
-func (p pinning) Pin(ctx context.Context, r sessions.PinRequest) (sessions.Session, bool, error) {
-	if err := p.before(); err != nil {
-		return sessions.Session{}, false, err
-	}
-	return p.Store.Pin(ctx, r)
-}
-
-// onPin makes every Pin of the world's function do first what before does.
-func (w *world) onPin(before func() error) {
-	store := w.store
-	w.store = pinning{store, before}
-	w.handler.Swap(proxy.Plane{Routes: proxy.NewRoutes([]*proxy.Function{w.function()})})
-	w.store = store
 }
 
 // TestAnOutageAtALogin: to hand on a cookie that leads nowhere would part the client from its state.

@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,30 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/limpet-proxy/limpet/proxy"
 	"github.com/limpet-proxy/limpet/sessions"
 )
-
-// binding is a store whose Bind does first what the test says.
-type binding struct {
-	sessions.Store
-	before func() error
-}
-
-func (b binding) Bind(ctx context.Context, r sessions.BindRequest) (sessions.Session, bool, error) {
-	if err := b.before(); err != nil {
-		return sessions.Session{}, false, err
-	}
-	return b.Store.Bind(ctx, r)
-}
-
-// onBind makes every Bind of the world's function do first what before does.
-func (w *world) onBind(before func() error) {
-	store := w.store
-	w.store = binding{store, before}
-	w.handler.Swap(proxy.Plane{Routes: proxy.NewRoutes([]*proxy.Function{w.function()})})
-	w.store = store
-}
 
 // await waits for what must happen.
 func await(t *testing.T, what <-chan struct{}) {
