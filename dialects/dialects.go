@@ -1,4 +1,4 @@
-// Package dialects speaks the clouds' words: paths that name a function, names and IDs, and the shapes of errors. It
+// Package dialects speaks the words of clouds and protocols: paths that name a function, names and IDs, and the shapes of errors. It
 // knows no session and keeps nothing.
 package dialects
 
